@@ -1,10 +1,11 @@
-"""What the harness raises to end a command; findings about a system under test are data, never errors.
+"""What the harness raises to end a command; findings about a system are data, never errors.
 
 MountproofError        exit 70: an internal error, ours
 ├── UsageError         exit 64: arguments, files, names, keys or configuration of the user
 └── Inconclusive       exit 2: nothing can be said: a lab part is missing, a service is down
 
-A message says what failed, on what, what it means and what to do next. No message may hold a secret.
+A message says what failed, on what, what it means and what to do next. No message may hold a
+secret.
 """
 
 from typing import ClassVar
@@ -23,6 +24,9 @@ class UsageError(MountproofError):
 
 
 class Inconclusive(MountproofError):  # noqa: N818 - it is a verdict, not a defect
-    """No verdict is possible; the message names the part that is missing or the service that is down."""
+    """No verdict is possible.
+
+    The message names the part that is missing or the service that is down.
+    """
 
     exit_code = 2

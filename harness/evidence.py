@@ -1,11 +1,13 @@
 """The evidence of one run: its schema, and the folder that holds it.
 
-DIR/evidence/run.json is a `RunRecord`; everything else (logs, raw outputs of provers, histories) lies beside it
-below DIR/evidence/ and is named by its path relative to DIR. Reports are made from these files alone, so a
-report can be rebuilt years later. Everything written through `EvidenceFolder` is redacted on its way.
+DIR/evidence/run.json is a `RunRecord`; everything else (logs, raw outputs of provers, histories)
+lies beside it below DIR/evidence/ and is named by its path relative to DIR. Reports are made from
+these files alone, so a report can be rebuilt years later. Everything written through
+`EvidenceFolder` is redacted on its way.
 
-Rules that every record keeps, checked when it is made and when it is read: a claim that is held or violated
-names its evidence; a claim that was never exercised is never held; an inconclusive one gives its reason.
+Rules that every record keeps, checked when it is made and when it is read: a claim that is held
+or violated names its evidence; a claim that was never exercised is never held; an inconclusive
+one gives its reason.
 """
 
 from enum import StrEnum
@@ -59,9 +61,10 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ClaimResult(_Record, frozen=True):
     """The verdict on one claim of the catalogue.
 
-    `bound` is what was demanded and `figure` what was achieved, both as texts with units; `exercised` counts
-    the non-trivial checks behind the verdict and `trials` the counted disasters; `evidence` holds paths
-    relative to DIR. `promise` may carry the catalogue's sentence of the day.
+    `bound` is what was demanded and `figure` what was achieved, both as texts with units;
+    `exercised` counts the non-trivial checks behind the verdict and `trials` the counted
+    disasters; `evidence` holds paths relative to DIR. `promise` may carry the catalogue's
+    sentence of the day.
     """
 
     id: str
@@ -84,10 +87,10 @@ class ClaimResult(_Record, frozen=True):
 
 
 class TimelineEvent(_Record, frozen=True):
-    """Something that happened in a trial: a point, a span up to `until_s`, or a sample with a `value`.
+    """Something that happened: a point, a span up to `until_s`, or a sample with a `value`.
 
-    Times are seconds since the trial's start. A sample's label names its series and the value's unit
-    ("lag seconds", "acknowledged entries").
+    Times are seconds since the trial's start. A sample's label names its series and the value's
+    unit ("lag seconds", "acknowledged entries").
     """
 
     at_s: float
@@ -101,7 +104,8 @@ class TimelineEvent(_Record, frozen=True):
 class ProofStep(_Record, frozen=True):
     """What one independent prover said about a disk; `raw` is the path of its untouched output.
 
-    `consumers` names those for whom this step decides ("azure", "qemu"); `seconds` is how long it took.
+    `consumers` names those for whom this step decides ("azure", "qemu"); `seconds` is how long it
+    took.
     """
 
     prover: str
@@ -115,8 +119,9 @@ class ProofStep(_Record, frozen=True):
 class Trial(_Record, frozen=True, kw_only=True):
     """One disaster, or one run without: what was done, seen and proved.
 
-    `mode` and `order` are the engine's (sync, sync-on-flush, async; strict, flush); `kind` is "kill", "fence"
-    or "baseline". A trial that does not count says why; `facts` are named figures, units last in the name.
+    `mode` and `order` are the engine's (sync, sync-on-flush, async; strict, flush); `kind` is
+    "kill", "fence" or "baseline". A trial that does not count says why; `facts` are named
+    figures, units last in the name.
     """
 
     name: str
@@ -143,8 +148,8 @@ class Subject(_Record, frozen=True):
 class RunRecord(_Record, frozen=True, kw_only=True):
     """Everything one certification found. Instants are ISO 8601 in UTC.
 
-    `environment` describes the machine, `tested_against` the services and tools with their versions,
-    `limits` what this run does not show, in sentences.
+    `environment` describes the machine, `tested_against` the services and tools with their
+    versions, `limits` what this run does not show, in sentences.
     """
 
     schema: str = SCHEMA
@@ -161,7 +166,10 @@ class RunRecord(_Record, frozen=True, kw_only=True):
 
 
 def overall_verdict(claims: list[ClaimResult]) -> Verdict:
-    """Merge the demanded claims: violated before inconclusive before held; nothing demanded is inconclusive."""
+    """Merge the demanded claims.
+
+    Violated before inconclusive before held; nothing demanded is inconclusive.
+    """
     verdicts = {claim.verdict for claim in claims}
     for verdict in (Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.HELD):
         if verdict in verdicts:
@@ -181,7 +189,10 @@ class EvidenceFolder:
         self.root = root
 
     def path(self, rel: str) -> Path:
-        """Absolute place of a relative path; its folder is made. ValueError if it leaves DIR or tells a secret."""
+        """Absolute place of a relative path.
+
+        Its folder is made. ValueError if it leaves DIR or tells a secret.
+        """
         pure = PurePosixPath(rel)
         if not rel or pure.is_absolute() or ".." in pure.parts:
             raise ValueError(f"evidence path {rel!r} does not stay inside the evidence folder")
@@ -208,7 +219,7 @@ class EvidenceFolder:
         return rel
 
     def adopt_file(self, rel: str, source: Path) -> str:
-        """Copy a text file (a log) into the folder, line by line, whatever its size and encoding."""
+        """Copy a log into the folder, line by line, whatever its size and encoding."""
         place = self.path(rel)
         with source.open("rb") as lines, place.open("wb") as copy:
             copy.writelines(_redact_bytes(line) for line in lines)
@@ -220,14 +231,17 @@ def _redact_bytes(line: bytes) -> bytes:
 
 
 def write_run(folder: EvidenceFolder, record: RunRecord) -> str:
-    """Write DIR/evidence/run.json and read it back, so that a faulty record fails here and not years later."""
+    """Write DIR/evidence/run.json and read it back: a faulty record fails here, not years later."""
     rel = folder.write_json(RUN_PATH, record)
     read_run(folder.root)
     return rel
 
 
 def read_run(path: Path) -> RunRecord:
-    """Read the record of a run from its DIR or its run.json; UsageError says what is wrong with the file."""
+    """Read the record of a run from its DIR or its run.json.
+
+    UsageError says what is wrong with the file.
+    """
     place = path / RUN_PATH if path.is_dir() else path
     try:
         encoded = place.read_bytes()
@@ -257,5 +271,6 @@ def _check_schema(place: Path, encoded: bytes) -> None:
         ) from error
     if schema != SCHEMA:
         raise UsageError(
-            f"{place} has schema {schema!r}, this version reads {SCHEMA!r}; use the version that wrote it"
+            f"{place} has schema {schema!r}, this version reads {SCHEMA!r};"
+            " use the version that wrote it"
         )

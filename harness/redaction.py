@@ -1,8 +1,9 @@
-"""Removal of secrets from text: the values this process knows, and whatever looks like a credential.
+"""Removal of secrets from text: the values we know, and whatever looks like a credential.
 
-Two nets. The first holds exact values (`register_secret`), in every spelling a log may use: plain, URL-encoded
-once or twice, JSON-escaped. The second holds shapes: SAS signatures, account keys, Authorization headers,
-passwords in URLs. Over-redaction is accepted, a leak is not. Redacting twice changes nothing.
+Two nets. The first holds exact values (`register_secret`), in every spelling a log may use:
+plain, URL-encoded once or twice, JSON-escaped. The second holds shapes: SAS signatures, account
+keys, Authorization headers, passwords in URLs. Over-redaction is accepted, a leak is not.
+Redacting twice changes nothing.
 
 Limits: a secret that is cut in two, compressed or encoded in base64 once more passes both nets.
 """
@@ -20,14 +21,14 @@ SECRET_LENGTH_MIN: Final = 8
 """A shorter value would blank out ordinary words; no credential of this project is that short."""
 
 _EQUALS = r"(?:=|%(?:25)*3D|\\u003d)"
+_BEFORE_SIG = r"(?:(?<![a-z0-9])|(?<=%26)|(?<=%3F)|(?<=2526)|(?<=253F)|(?<=\\u0026))"
 _OPENING = r"[\"'\\]*"
 _VALUE = r"[^\s\"'\\<>;&,]+"
 _SHAPES: Final = tuple(
     re.compile(shape, re.IGNORECASE)
     for shape in (
         # a SAS signature in a query, also where the whole URL was encoded again
-        rf"((?:(?<![a-z0-9])|(?<=%26)|(?<=%3F)|(?<=2526)|(?<=253F)|(?<=\\u0026))sig{_EQUALS})"
-        rf"[^\s\"'\\<>;&,)]+",
+        rf"({_BEFORE_SIG}sig{_EQUALS})[^\s\"'\\<>;&,)]+",
         rf"(Account_?Key{_OPENING}\s*(?:{_EQUALS}|:)\s*{_OPENING}){_VALUE}",
         rf"(AZURITE_ACCOUNTS{_OPENING}\s*[=:]\s*{_OPENING})[^\s\"'\\]+",
         r"(\bAuthorization[\"'\\]*\s*[:=]\s*[\"'\\]*)[^\r\n\"'\\]+",
@@ -67,7 +68,10 @@ def _escaped(secret: str) -> str:
 
 
 def register_secret(secret: str) -> None:
-    """Have `redact` remove this exact value for the rest of the process; ValueError if it is too short."""
+    """Have `redact` remove this exact value for the rest of the process.
+
+    ValueError if it is too short.
+    """
     if len(secret) < SECRET_LENGTH_MIN:
         raise ValueError(
             f"a secret of under {SECRET_LENGTH_MIN} characters cannot be redacted safely"
@@ -84,7 +88,10 @@ def redact(text: str) -> str:
 
 
 def redact_value(value: object) -> object:
-    """Redact every string in a value made of JSON's types, keys too; what a telling key names goes whole."""
+    """Redact every string in a value made of JSON's types, keys too.
+
+    What a telling key names goes whole.
+    """
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):
