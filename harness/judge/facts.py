@@ -58,9 +58,8 @@ class RawImageJudgement(Fact, frozen=True, kw_only=True):
     """Pages of the image that hold a write of the workload."""
     writes_invoked: int
     writes_completed: int
-    ordered_pairs: int
-    """Pairs (q, r) of shown writes where the order demanded something; 0 means that nothing was
-    exercised."""
+    writes_demanded: int
+    """Writes that order or loss rule demanded to be there; 0 means that nothing was exercised."""
     in_flight_at_kill: int
     lost_writes: int
     """Acknowledged writes that the image does not show."""
