@@ -13,6 +13,9 @@ Condition fields: `lease` is the lease id sent along, `number` the sequence numb
 from dataclasses import dataclass
 from enum import StrEnum
 
+EIO = 5
+"""errno of an operation that this site may no longer, or cannot, complete."""
+
 MetadataMap = tuple[tuple[str, str], ...]
 """Blob metadata as sent: lower-case names, sorted, ASCII values."""
 
@@ -246,6 +249,14 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class MountDisk:
+    """The blob is this standby's: hand the disk of `size_bytes` to the virtual machine."""
+
+    size_bytes: int
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something worth logging and counting happened; `fields` are name and value pairs."""
 
@@ -255,7 +266,7 @@ class Note:
 
 Command = (
     StoreCommand | LocalWrite | LocalZero | LocalFlush | ReadVolume | Reply | NewLease | SetTimer
-    | Note
+    | MountDisk | Note
 )  # fmt: skip
 
 
@@ -428,7 +439,16 @@ class FlushRequested:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The process is up; the first event of a machine."""
+    """The process is up; the first event of a machine.
+
+    previous_lease: the lease id that an earlier incarnation of this node persisted, or "" (H16).
+    clean_etag: the blob's ETag at an orderly stop, when the volume is unchanged since; else "".
+    reseed: the operator allows everything to be sent anew, which makes the blob unusable meanwhile.
+    """
+
+    previous_lease: str = ""
+    clean_etag: str = ""
+    reseed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""The blob's metadata: who owns it, whether it is consistent, what it is a copy of.
+
+Read atomically by one HEAD and always written as a whole map built from the map just read (H6).
+Keys of others are kept as they are. Field meanings: protocol.md section 3, State.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from urllib.parse import quote, unquote
+
+from engine.core.epochs import Order
+from engine.core.messages import MetadataMap
+from engine.core.settings import Mode, VolumeSettings
+from engine.errors import ProtocolError
+
+_PREFIX = "mp_"
+_VERSION = "1"
+
+
+class Mark(StrEnum):
+    """Why the live blob is not a consistent image (protocol.md P10)."""
+
+    NONE = "none"
+    SEED = "seed"
+    RESYNC = "resync"
+    INTERVAL = "interval"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobMetadata:
+    """One blob's replication state. `others`: keys that are not ours, untouched."""
+
+    term: int
+    owner: str
+    mark: Mark
+    pin: str
+    intent: str
+    mounted: bool
+    volume_name: str
+    volume_id: str
+    volume_bytes: int
+    mode: Mode
+    order: Order
+    others: MetadataMap = ()
+
+    def to_map(self) -> MetadataMap:
+        """The whole map, sorted, ready to be sent."""
+        ours = {
+            "version": _VERSION,
+            "term": str(self.term),
+            "owner": quote(self.owner),
+            "mark": self.mark.value,
+            "pin": self.pin,
+            "intent": self.intent,
+            "state": "mounted" if self.mounted else "",
+            "volume_name": quote(self.volume_name),
+            "volume_id": self.volume_id,
+            "volume_bytes": str(self.volume_bytes),
+            "mode": self.mode.value,
+            "order": self.order.value,
+        }
+        pairs = [(_PREFIX + key, value) for key, value in ours.items() if value]
+        return tuple(sorted([*pairs, *self.others]))
+
+    def taken_by(self, owner: str) -> "BlobMetadata":
+        """The same state under a new owner, one term later."""
+        return replace(self, owner=owner, term=self.term + 1)
+
+
+def new_metadata(settings: VolumeSettings) -> BlobMetadata:
+    """Metadata of a blob that is created now: term 1, marked as seeding (H8)."""
+    return BlobMetadata(
+        term=1,
+        owner=settings.node,
+        mark=Mark.SEED,
+        pin="",
+        intent="",
+        mounted=False,
+        volume_name=settings.name,
+        volume_id=settings.volume_id.hex(),
+        volume_bytes=settings.volume_bytes,
+        mode=settings.mode,
+        order=settings.order,
+    )
+
+
+def parse_metadata(pairs: MetadataMap) -> BlobMetadata:
+    """Read a HEAD's map. Raises ProtocolError naming the key that is missing or wrong."""
+    ours = {key[len(_PREFIX) :]: value for key, value in pairs if key.startswith(_PREFIX)}
+    others = tuple((key, value) for key, value in pairs if not key.startswith(_PREFIX))
+    try:
+        if ours["version"] != _VERSION:
+            raise ProtocolError(
+                f"the blob's metadata is of version {ours['version']!r}, this engine knows"
+                f" {_VERSION}: use the engine version that wrote it"
+            )
+        return BlobMetadata(
+            term=int(ours["term"]),
+            owner=unquote(ours["owner"]),
+            mark=Mark(ours["mark"]),
+            pin=ours.get("pin", ""),
+            intent=ours.get("intent", ""),
+            mounted=ours.get("state", "") == "mounted",
+            volume_name=unquote(ours["volume_name"]),
+            volume_id=ours["volume_id"],
+            volume_bytes=int(ours["volume_bytes"]),
+            mode=Mode(ours["mode"]),
+            order=Order(ours["order"]),
+            others=others,
+        )
+    except KeyError as missing:
+        raise ProtocolError(
+            f"the blob has no metadata key {_PREFIX}{missing.args[0]}: it was not made by this"
+            " engine, or its metadata was replaced by another program; choose another blob name"
+        ) from missing
+    except ValueError as wrong:
+        raise ProtocolError(f"the blob's metadata cannot be read: {wrong}") from wrong

@@ -1,0 +1,330 @@
+"""OWN: become the blob's only writer, or learn that another node is (protocol.md section 3, OWN).
+
+HEAD -> [Break] -> fresh lease id, durable -> Acquire(If-Match) -> HEAD(id) decides -> Raise -> HEAD(id)
+-> owner still as before? -> [SetMetadata(term+1, owner=me)] -> owned.
+
+The lease only guards the change of (term, owner) in the metadata; that pair is who owns (H9). Nothing
+but Raise and SetMetadata(term) is sent before the term is ours (P4), and nothing read before the Raise
+is trusted (H13). A primary and a standby run the same procedure; only a standby may take over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from engine.core.blob_metadata import BlobMetadata, parse_metadata
+from engine.core.messages import (
+    Acquire,
+    BlobState,
+    Break,
+    Change,
+    Command,
+    Done,
+    Failed,
+    Head,
+    LeaseReady,
+    LeaseState,
+    NewLease,
+    Note,
+    Raise,
+    Refusal,
+    Release,
+    SetMetadata,
+    SetTimer,
+    StoreAnswer,
+    Unknown,
+)
+from engine.core.settings import authority_us
+from engine.errors import ProtocolError
+from engine.units import SECOND_US, SEQUENCE_TERM_SHIFT
+
+TIMER = "own"
+POLL_US = SECOND_US // 4
+"""How often a lease that somebody else still holds is looked at again."""
+
+TROUBLE_US = SECOND_US
+"""Wait after the store did not answer or could not be reached."""
+
+
+class Step(Enum):
+    """Where the procedure stands; each waits for exactly one answer or timer."""
+
+    IDLE = auto()
+    WAITING = auto()
+    LOOKING = auto()
+    DRAWING = auto()
+    BREAKING = auto()
+    CHANGING = auto()
+    ACQUIRING = auto()
+    CONFIRMING = auto()
+    RAISING = auto()
+    READING = auto()
+    CLAIMING = auto()
+    CHECKING = auto()
+    RELEASING = auto()
+
+
+class Ending(Enum):
+    """How the procedure ended."""
+
+    OWNED = auto()
+    FOREIGN = auto()
+    """Another node owns the blob."""
+    MISSING = auto()
+    """There is no such blob."""
+    UNREADABLE = auto()
+    """The blob's metadata is not this engine's."""
+    ALIVE = auto()
+    """The ETag moved while a standby waited for the lease to expire: the primary still writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What an owner knows: its lease, number, authority deadline, and the blob after the Raise.
+
+    etag_found: the ETag just before the Raise, which changed it (F1).
+    """
+
+    lease: str
+    number: int
+    authority_us: int
+    state: BlobState
+    metadata: BlobMetadata
+    etag_found: str
+
+
+class Ownership:
+    """The procedure, for one node. `outcome` is set when `handle` returns with step IDLE."""
+
+    def __init__(self, node: str, lease_seconds: int, next_id: Callable[[], int]) -> None:
+        self._node = node
+        self._lease_seconds = lease_seconds
+        self._next_id = next_id
+        self._awaited = -1
+        self._take_over = False
+        self._break = False
+        self._etag = ""
+        self._etag_found = ""
+        self._stood_back = False
+        self._watched_etag = ""
+        self._number = 0
+        self._sent_us = 0
+        self._previous_lease = ""
+        self._state: BlobState | None = None
+        self._metadata: BlobMetadata | None = None
+        self.step = Step.IDLE
+        self.lease = ""
+        self.ending: Ending | None = None
+        self.owned: Owned | None = None
+        self.detail = ""
+        self.broke_at_us: int | None = None
+
+    def start(
+        self,
+        now_us: int,
+        *,
+        take_over: bool = False,
+        break_lease: bool = False,
+        previous_lease: str = "",
+        watched_etag: str = "",
+    ) -> list[Command]:
+        """Begin. `watched_etag`: end as ALIVE if the blob's ETag is found to differ from it."""
+        self._take_over = take_over
+        self._break = break_lease
+        self._previous_lease = previous_lease
+        self._watched_etag = watched_etag
+        self.ending = None
+        self.owned = None
+        self.broke_at_us = None
+        self._stood_back = False
+        return self._look(now_us)
+
+    def handle(self, now_us: int, event: StoreAnswer | LeaseReady) -> list[Command]:
+        """Take the answer awaited; any other id is of an earlier attempt and dropped."""
+        if event.id != self._awaited:
+            return []
+        self._awaited = -1
+        if isinstance(event, LeaseReady):
+            return self._lease_ready(now_us, event.lease)
+        match self.step:
+            case Step.LOOKING:
+                return self._looked(now_us, event)
+            case Step.BREAKING:
+                return self._broke(now_us, event)
+            case Step.CHANGING | Step.ACQUIRING:
+                return self._confirm()
+            case Step.CONFIRMING:
+                return self._confirmed(now_us, event)
+            case Step.RAISING:
+                return self._raised(now_us, event)
+            case Step.READING:
+                return self._read(now_us, event)
+            case Step.CLAIMING:
+                return self._head(Step.CHECKING, self.lease)
+            case Step.CHECKING:
+                return self._checked(now_us, event)
+            case Step.RELEASING:
+                return self._end(Ending.FOREIGN)
+            case _:
+                raise AssertionError(self.step)
+
+    def timer(self, now_us: int) -> list[Command]:
+        """The wait is over: look again."""
+        return self._look(now_us) if self.step is Step.WAITING else []
+
+    # ── steps ─────────────────────────────────────────────────────────────────────────────────
+
+    def _look(self, now_us: int) -> list[Command]:
+        del now_us
+        return self._head(Step.LOOKING, None)
+
+    def _looked(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        if isinstance(event, Failed) and event.refusal is Refusal.NOT_FOUND:
+            return self._end(Ending.MISSING, event.detail)
+        if not isinstance(event, Done) or event.state is None:
+            return self._wait(now_us, TROUBLE_US, event)
+        state = event.state
+        metadata = self._adopt(state)
+        if metadata is None:
+            return self._end(Ending.UNREADABLE, self.detail)
+        if metadata.owner != self._node and not self._take_over:
+            return self._end(Ending.FOREIGN, f"the blob belongs to {metadata.owner}")
+        if self._watched_etag and state.etag != self._watched_etag:
+            return self._end(Ending.ALIVE, "the primary wrote since its silence began")
+        return self._approach(now_us, state)
+
+    def _approach(self, now_us: int, state: BlobState) -> list[Command]:
+        """Decide from the lease's state how to get it."""
+        held = state.lease_state in (LeaseState.LEASED, LeaseState.BREAKING)
+        if held and self._break:
+            self.step = Step.BREAKING
+            return [Break(self._take_id(), state.etag)]
+        if held and not self._previous_lease:
+            return self._wait(now_us, POLL_US, None)
+        if state.lease_state is LeaseState.BROKEN and not self._take_over:
+            # H15: a broken lease asks the primary to step down; only after others had their turn.
+            self._previous_lease = ""
+            if not self._stood_back:
+                self._stood_back = True
+                return self._wait(now_us, 8 * POLL_US, None)
+        self.step = Step.DRAWING
+        return [NewLease(self._take_id())]
+
+    def _lease_ready(self, now_us: int, lease: str) -> list[Command]:
+        self._sent_us = now_us
+        self.lease = lease
+        previous, self._previous_lease = self._previous_lease, ""
+        state = self._state
+        assert state is not None
+        if previous and state.lease_state is LeaseState.LEASED:
+            # A change does not extend the lease: no authority before the first renewal.
+            self._sent_us = now_us - self._lease_seconds * SECOND_US
+            self.step = Step.CHANGING
+            return [Change(self._take_id(), previous, lease)]
+        self.step = Step.ACQUIRING
+        return [Acquire(self._take_id(), lease, self._lease_seconds, self._etag)]
+
+    def _broke(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        if isinstance(event, Done | Unknown):
+            self.broke_at_us = now_us
+        return self._look(now_us)
+
+    def _confirm(self) -> list[Command]:
+        """Whatever the answer was: a HEAD under the new id tells whether it is ours (F2)."""
+        return self._head(Step.CONFIRMING, self.lease)
+
+    def _confirmed(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        if isinstance(event, Failed) and event.refusal in (Refusal.LEASE, Refusal.ETAG):
+            return self._wait(now_us, POLL_US, event)
+        if not isinstance(event, Done) or event.state is None:
+            return self._wait(now_us, TROUBLE_US, event)
+        if event.state.lease_state is not LeaseState.LEASED:
+            return self._wait(now_us, POLL_US, event)
+        metadata = self._adopt(event.state)
+        if metadata is None:
+            return self._end(Ending.UNREADABLE, self.detail)
+        self._etag_found = event.state.etag
+        self._number = max(event.state.number, metadata.term << SEQUENCE_TERM_SHIFT) + 1
+        return self._raise()
+
+    def _raise(self) -> list[Command]:
+        self.step = Step.RAISING
+        return [Raise(self._take_id(), self._number, self.lease)]
+
+    def _raised(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        if isinstance(event, Done):
+            return self._head(Step.READING, self.lease)
+        if isinstance(event, Unknown) or event.refusal is Refusal.BUSY:
+            return self._raise()
+        return self._wait(now_us, TROUBLE_US, event)
+
+    def _read(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        """Only what is read now, after the Raise, counts (H13)."""
+        if not isinstance(event, Done) or event.state is None:
+            return self._wait(now_us, TROUBLE_US, event)
+        before = self._metadata
+        metadata = self._adopt(event.state)
+        if metadata is None or before is None:
+            return self._end(Ending.UNREADABLE, self.detail)
+        if metadata.owner == self._node:
+            return self._own(event.state, metadata)
+        if not self._take_over or (metadata.owner, metadata.term) != (before.owner, before.term):
+            self.detail = f"the blob belongs to {metadata.owner}"
+            self.step = Step.RELEASING
+            return [Release(self._take_id(), self.lease)]
+        self.step = Step.CLAIMING
+        claimed = metadata.taken_by(self._node)
+        return [SetMetadata(self._take_id(), claimed.to_map(), self.lease, event.state.etag)]
+
+    def _checked(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        """The claim is resolved by what the blob now says, whatever the answer was (H4)."""
+        if isinstance(event, Done) and event.state is not None:
+            metadata = self._adopt(event.state)
+            if metadata is not None and metadata.owner == self._node:
+                return self._own(event.state, metadata)
+        return self._wait(now_us, POLL_US, event)
+
+    # ── endings and waits ─────────────────────────────────────────────────────────────────────
+
+    def _own(self, state: BlobState, metadata: BlobMetadata) -> list[Command]:
+        until = authority_us(self._sent_us, self._lease_seconds)
+        self.owned = Owned(self.lease, self._number, until, state, metadata, self._etag_found)
+        return self._end(Ending.OWNED)
+
+    def _end(self, ending: Ending, detail: str = "") -> list[Command]:
+        self.step = Step.IDLE
+        self.ending = ending
+        self.detail = detail or self.detail
+        return []
+
+    def _wait(self, now_us: int, wait_us: int, event: StoreAnswer | None) -> list[Command]:
+        self.step = Step.WAITING
+        commands: list[Command] = [SetTimer(TIMER, now_us + wait_us)]
+        if isinstance(event, Failed | Unknown):
+            refusal = event.refusal.value if isinstance(event, Failed) else "unknown"
+            fields = (("during", "owning"), ("refusal", refusal), ("detail", event.detail))
+            commands.append(Note("store-trouble", fields))
+        return commands
+
+    def _head(self, step: Step, lease: str | None) -> list[Command]:
+        self.step = step
+        return [Head(self._take_id(), lease)]
+
+    def _take_id(self) -> int:
+        self._awaited = self._next_id()
+        return self._awaited
+
+    def _adopt(self, state: BlobState) -> BlobMetadata | None:
+        self._state = state
+        self._etag = state.etag
+        try:
+            self._metadata = parse_metadata(state.metadata)
+        except ProtocolError as unreadable:
+            self.detail = str(unreadable)
+            return None
+        return self._metadata
+
+
+def with_mark_cleared(metadata: BlobMetadata) -> BlobMetadata:
+    """The metadata of a blob that is a consistent image again."""
+    return replace(metadata, mark=type(metadata.mark).NONE, pin="")

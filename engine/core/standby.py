@@ -1,0 +1,360 @@
+"""The standby of one volume: suspects, confirms, fences, checks, mounts.
+
+    WATCHING -> SUSPECTING -> FENCING -> CHECKING -> MOUNTED
+        ^___________|            |          '-----> REFUSED (with the reason)
+        '------------------------'  false alarm: the primary still writes
+
+Silence for the time-out is not enough: two HEADs, one at suspicion and one at the time-out, must show
+the same ETag (protocol.md FAILOVER). Then the lease must have expired, or is broken where the policy
+says so (H10, H12). A volume that is still seeding has nothing to fail over to: refused before anything
+is fenced, and looked at again if its primary comes back (H32). Only heard silence counts: without one
+heartbeat since its start a standby never fails over by itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from enum import StrEnum
+from itertools import count
+
+from engine.core import lease_keeper, ownership
+from engine.core.blob_metadata import BlobMetadata, Mark, parse_metadata
+from engine.core.lease_keeper import LeaseKeeper
+from engine.core.messages import (
+    BlobState,
+    Command,
+    Done,
+    Event,
+    Failed,
+    FailoverRequested,
+    Head,
+    HeartbeatHeard,
+    LeaseReady,
+    LeaseState,
+    MountDisk,
+    Note,
+    ReadPage,
+    Refusal,
+    SetMetadata,
+    SetTimer,
+    Started,
+    StopRequested,
+    StoreAnswer,
+    TimerFired,
+    Unknown,
+)
+from engine.core.ownership import Ending, Owned, Ownership
+from engine.core.settings import Fence, Mode, StandbySettings, surely_over_us
+from engine.errors import FooterError, ProtocolError
+from engine.units import FOOTER_BYTES, SECOND_US
+from engine.vhd import parse_footer
+
+SILENCE_TIMER = "silence"
+RETRY_TIMER = "retry"
+RETRY_US = SECOND_US
+
+
+class Phase(StrEnum):
+    """Where the standby is."""
+
+    WAITING = "waiting"
+    """No heartbeat was heard since the start: only an operator can fail over."""
+    WATCHING = "watching"
+    SUSPECTING = "suspecting"
+    CONFIRMING = "confirming"
+    FENCING = "fencing"
+    CHECKING = "checking"
+    CLAIMING = "claiming"
+    DELAYING = "delaying"
+    MOUNTED = "mounted"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+
+
+ACTING = (Phase.FENCING, Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING)
+"""Between the first act of fencing and the mount: a heartbeat changes nothing any more."""
+
+
+class StandbyMachine:
+    """Decides for one volume; owns no clock, no randomness, no I/O."""
+
+    def __init__(self, settings: StandbySettings) -> None:
+        self._settings = settings
+        self._ids: Iterator[int] = count(1)
+        self._ownership = Ownership(settings.node, settings.lease_seconds, self._next_id)
+        self._keeper = LeaseKeeper(settings.lease_seconds, self._next_id)
+        self._awaited = -1
+        self._heard_us = -1
+        self._etag = ""
+        self._forced = False
+        self._owned: Owned | None = None
+        self._metadata: BlobMetadata | None = None
+        self._size_bytes = 0
+        self.phase = Phase.WAITING
+        self.reason = "no heartbeat was heard yet"
+
+    def handle(self, now_us: int, event: Event) -> list[Command]:
+        """Take one event, decide, return what is to be done. The only entry."""
+        match event:
+            case HeartbeatHeard():
+                return self._heard(now_us)
+            case TimerFired():
+                return self._timer(now_us, event.key)
+            case Done() | Failed() | Unknown():
+                return self._answer(now_us, event)
+            case LeaseReady():
+                return self._after_owning(now_us, self._ownership.handle(now_us, event))
+            case FailoverRequested():
+                return self._requested(now_us, forced=event.forced)
+            case Started():
+                return [Note("watching")]
+            case StopRequested():
+                self.phase = Phase.STOPPED
+                self._keeper.forget()
+                return [Note("stopped")]
+            case _:
+                return []
+
+    def last_heard_us(self) -> int:
+        """When the last heartbeat arrived, -1 if none did."""
+        return self._heard_us
+
+    # ── silence ───────────────────────────────────────────────────────────────────────────────
+
+    def _heard(self, now_us: int) -> list[Command]:
+        self._heard_us = now_us
+        if self.phase in ACTING or self.phase in (Phase.MOUNTED, Phase.STOPPED):
+            return []
+        out: list[Command] = []
+        if self.phase in (Phase.SUSPECTING, Phase.CONFIRMING):
+            out.append(Note("false-alarm", (("reason", "a heartbeat arrived"),)))
+        self._watch()
+        return [*out, SetTimer(SILENCE_TIMER, now_us + self._suspect_after_us())]
+
+    def _watch(self) -> None:
+        self.phase = Phase.WATCHING
+        self.reason = ""
+        self._awaited = -1
+
+    def _suspect_after_us(self) -> int:
+        """Suspicion starts an interval before the time-out, but never before half of it."""
+        timeout, interval = self._settings.timeout_us, self._settings.interval_us
+        return max(timeout - interval, timeout // 2)
+
+    def _timer(self, now_us: int, key: str) -> list[Command]:
+        if key == lease_keeper.TIMER:
+            return self._keeper.timer(now_us)
+        if key == ownership.TIMER and self.phase is Phase.FENCING:
+            return self._after_owning(now_us, self._ownership.timer(now_us))
+        if key == RETRY_TIMER and self.phase is Phase.CHECKING:
+            return self._read_footer()
+        if key == RETRY_TIMER and self.phase is Phase.DELAYING:
+            return self._mount()
+        if key == SILENCE_TIMER:
+            return self._silence(now_us)
+        return []
+
+    def _silence(self, now_us: int) -> list[Command]:
+        if self.phase is Phase.WATCHING:
+            self.phase = Phase.SUSPECTING
+            self._etag = ""
+            silent = ("silent_ms", (now_us - self._heard_us) // 1000)
+            due = SetTimer(SILENCE_TIMER, self._heard_us + self._settings.timeout_us)
+            return [Note("suspected", (silent,)), due, self._head()]
+        if self.phase in (Phase.SUSPECTING, Phase.CONFIRMING):
+            self.phase = Phase.CONFIRMING
+            return [self._head()]
+        return []
+
+    def _answer(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        if self._keeper.handles(event.id):
+            return self._renewed(now_us, event)
+        if self.phase is Phase.FENCING:
+            return self._after_owning(now_us, self._ownership.handle(now_us, event))
+        if event.id != self._awaited:
+            return []
+        self._awaited = -1
+        match self.phase:
+            case Phase.SUSPECTING:
+                if isinstance(event, Done) and event.state is not None:
+                    self._etag = event.state.etag
+                return []
+            case Phase.CONFIRMING:
+                return self._confirm(now_us, event)
+            case Phase.CHECKING:
+                return self._footer_read(now_us, event)
+            case Phase.CLAIMING:
+                return self._claimed(now_us, event)
+            case _:
+                return []
+
+    def _confirm(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        """The second HEAD: has the blob been silent too?"""
+        if isinstance(event, Failed) and event.refusal is Refusal.NOT_FOUND:
+            return self._refuse(now_us, "there is no such blob: nothing was ever replicated")
+        if not isinstance(event, Done) or event.state is None:
+            self.reason = f"the store does not answer: {event.detail}" if event else ""
+            again = SetTimer(SILENCE_TIMER, now_us + RETRY_US)
+            return [Note("store-trouble", (("detail", self.reason),)), again]
+        state = event.state
+        if not self._forced and state.etag != self._etag:
+            self._etag = state.etag
+            self.reason = "heartbeats are lost, but the primary still writes"
+            later = SetTimer(SILENCE_TIMER, now_us + self._settings.timeout_us)
+            return [Note("false-alarm", (("reason", self.reason),)), later]
+        unusable = self._unusable(state)
+        if unusable:
+            return self._refuse(now_us, unusable)
+        silent = ("silent_ms", (now_us - self._heard_us) // 1000 if self._heard_us >= 0 else -1)
+        declared = Note("failure-declared", (silent,))
+        return [declared, *self._fence(now_us, state)]
+
+    def _unusable(self, state: BlobState) -> str:
+        """Why this blob cannot be failed over to, or ""."""
+        try:
+            metadata = parse_metadata(state.metadata)
+        except ProtocolError as unreadable:
+            return str(unreadable)
+        if metadata.mark is Mark.SEED:
+            return (
+                "seeding: the first copy was not finished, so the blob is no image of the volume;"
+                " there is nothing to fail over to"
+            )
+        if metadata.mark is not Mark.NONE or metadata.intent:
+            return f"the blob is marked {metadata.mark.value}: this version has no recovery point"
+        if metadata.owner != self._settings.node and metadata.mounted:
+            return f"{metadata.owner} has already taken over and mounted the disk"
+        return ""
+
+    # ── fencing ───────────────────────────────────────────────────────────────────────────────
+
+    def _fence(self, now_us: int, state: BlobState) -> list[Command]:
+        self.phase = Phase.FENCING
+        self.reason = ""
+        held = state.lease_state in (LeaseState.LEASED, LeaseState.BREAKING)
+        break_lease = self._forced or self._settings.fence is Fence.BREAK
+        note = Note("fencing", (("lease", state.lease_state.value),))
+        start = self._ownership.start(
+            now_us,
+            take_over=True,
+            break_lease=held and break_lease,
+            watched_etag="" if self._forced else state.etag,
+        )
+        return [note, *start]
+
+    def _after_owning(self, now_us: int, commands: list[Command]) -> list[Command]:
+        ending = self._ownership.ending
+        if ending is None or self.phase is not Phase.FENCING:
+            return commands
+        self._ownership.ending = None
+        if ending is Ending.OWNED:
+            return [*commands, *self._check(now_us)]
+        if ending is Ending.ALIVE:
+            self._watch()
+            note = Note("false-alarm", (("reason", self._ownership.detail),))
+            later = SetTimer(SILENCE_TIMER, now_us + self._settings.timeout_us)
+            return [*commands, note, later]
+        return [*commands, *self._refuse(now_us, self._ownership.detail or "another node owns it")]
+
+    def _check(self, now_us: int) -> list[Command]:
+        """The blob is ours: only what it says now, after the Raise, counts (H13)."""
+        owned = self._ownership.owned
+        assert owned is not None
+        self._owned = owned
+        self._metadata = owned.metadata
+        renew = self._keeper.keep(now_us, owned.lease, owned.authority_us)
+        unusable = self._unusable(owned.state)
+        if unusable:
+            return [*renew, *self._refuse(now_us, unusable)]
+        self.phase = Phase.CHECKING
+        return [*renew, *self._read_footer()]
+
+    def _read_footer(self) -> list[Command]:
+        assert self._owned is not None
+        self._awaited = self._next_id()
+        at = self._owned.state.length - FOOTER_BYTES
+        return [ReadPage(self._awaited, at, self._owned.lease)]
+
+    def _footer_read(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        assert self._owned is not None
+        if not isinstance(event, Done):
+            return self._retry(now_us, event)
+        try:
+            footer = parse_footer(event.page, self._owned.state.length)
+        except FooterError as invalid:
+            return self._refuse(now_us, str(invalid))
+        self._size_bytes = footer.size_bytes
+        assert self._metadata is not None
+        self.phase = Phase.CLAIMING
+        mounted = replace(self._metadata, mounted=True)
+        self._awaited = self._next_id()
+        lease, etag = self._owned.lease, self._owned.state.etag
+        return [SetMetadata(self._awaited, mounted.to_map(), lease, etag)]
+
+    def _claimed(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        """Mounted is recorded in the blob, or is found to be by owning again (restartable)."""
+        assert self._metadata is not None
+        if not isinstance(event, Done):
+            trouble = Note("store-trouble", (("during", "mounting"), ("detail", event.detail)))
+            self.phase = Phase.FENCING
+            return [trouble, *self._ownership.start(now_us, take_over=True)]
+        broke_at = self._ownership.broke_at_us
+        if broke_at is not None and self._metadata.mode is Mode.ASYNC:
+            # H11: until its authority is surely over the old primary may still acknowledge.
+            self.phase = Phase.DELAYING
+            return [SetTimer(RETRY_TIMER, broke_at + surely_over_us(self._settings.lease_seconds))]
+        return self._mount()
+
+    def _mount(self) -> list[Command]:
+        assert self._metadata is not None
+        self.phase = Phase.MOUNTED
+        self.reason = ""
+        term = self._metadata.term
+        fields = (("size_bytes", self._size_bytes), ("term", term))
+        return [MountDisk(self._size_bytes, term), Note("mounted", fields)]
+
+    # ── trouble and requests ──────────────────────────────────────────────────────────────────
+
+    def _renewed(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        out = self._keeper.handle(now_us, event)
+        if self._keeper.lost and self.phase is Phase.MOUNTED:
+            # H9: ownership is (term, owner) in the metadata; the lease is only taken up again.
+            self.reason = "the lease lapsed; the blob stays this node's by its term"
+            note = Note("lease-lapsed", (("reason", self.reason),))
+            self.phase = Phase.FENCING
+            return [*out, note, *self._ownership.start(now_us, take_over=True)]
+        return out
+
+    def _retry(self, now_us: int, event: StoreAnswer) -> list[Command]:
+        detail = event.detail if not isinstance(event, Done) else ""
+        note = Note("store-trouble", (("during", "failing over"), ("detail", detail)))
+        return [note, SetTimer(RETRY_TIMER, now_us + RETRY_US)]
+
+    def _refuse(self, now_us: int, reason: str) -> list[Command]:
+        del now_us
+        self.phase = Phase.REFUSED
+        self.reason = reason
+        self._forced = False
+        return [Note("refused", (("reason", reason),))]
+
+    def _requested(self, now_us: int, *, forced: bool) -> list[Command]:
+        """An operator asks. Unforced, a primary that is heard is not pre-empted (H12)."""
+        if self.phase in ACTING or self.phase in (Phase.MOUNTED, Phase.STOPPED):
+            return [Note("failover-ignored", (("phase", self.phase.value),))]
+        heard = self._heard_us >= 0 and now_us - self._heard_us < self._settings.timeout_us
+        if heard and not forced:
+            reason = "the primary is alive; --force takes over all the same and may lose up to the RPO"
+            return [Note("failover-ignored", (("reason", reason),))]
+        self._forced = forced
+        self.phase = Phase.CONFIRMING
+        if not forced and not self._etag:
+            self.phase = Phase.SUSPECTING
+            later = SetTimer(SILENCE_TIMER, now_us + self._settings.interval_us)
+            return [Note("failover-requested"), later, self._head()]
+        return [Note("failover-requested", (("forced", int(forced)),)), self._head()]
+
+    def _head(self) -> Command:
+        self._awaited = self._next_id()
+        return Head(self._awaited, None)
+
+    def _next_id(self) -> int:
+        return next(self._ids)
