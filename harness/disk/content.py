@@ -1,0 +1,92 @@
+"""What is inside the disk: one pass over its data gives a digest and finds stale footers.
+
+Only data is read, never holes, so the pass costs by the data and not by the size.
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from harness.disk.findings import Finding, bad
+from harness.disk.footer import FOOTER_BYTES, Footer, is_stale_footer
+from harness.disk.source import READ_BYTES_MAX, Disk, Extent, clip
+
+MIB: Final = 1024 * 1024
+_EXTENT_HEADER: Final = struct.Struct("<QQ")
+
+ReadAt = Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The data of one disk as one reader saw it.
+
+    `digest` is the sha256 over each extent's offset and length (two little-endian 64-bit numbers)
+    and its bytes; `data_bytes` their sum.
+    """
+
+    digest: str
+    data_bytes: int
+    stale_footers: tuple[int, ...]
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the content has against the disk."""
+        return tuple(
+            bad(
+                "stale-footer",
+                f"An old footer of this very disk stands inside it at byte {offset}: after a grow "
+                "it was not cleared, so the guest reads 512 bytes that it never wrote.",
+            )
+            for offset in self.stale_footers
+        )
+
+
+def data_extents(disk: Disk, size_bytes: int) -> list[Extent]:
+    """Return where the disk proper may hold data."""
+    return clip(disk.extents(), size_bytes)
+
+
+def read_content(read: ReadAt, extents: list[Extent], footer: Footer | None) -> Content:
+    """Read all `extents` once; look for stale footers if the real footer is given."""
+    digest = hashlib.sha256()
+    stale: list[int] = []
+    total = 0
+    for extent in extents:
+        digest.update(_EXTENT_HEADER.pack(extent.offset, extent.length))
+        for offset, data in pieces(read, extent):
+            digest.update(data)
+            total += len(data)
+            if footer is not None:
+                stale.extend(_stale_in(offset, data, footer.unique_id))
+    return Content(digest.hexdigest(), total, tuple(stale))
+
+
+def pieces(read: ReadAt, extent: Extent) -> Iterator[tuple[int, bytes]]:
+    """Read an extent in pieces that end at multiples of the largest read."""
+    at = extent.offset
+    while at < extent.end:
+        length = min(extent.end, (at // READ_BYTES_MAX + 1) * READ_BYTES_MAX) - at
+        yield at, read(at, length)
+        at += length
+
+
+def find_stale_footers(disk: Disk, footer: Footer) -> tuple[int, ...]:
+    """Look for stale footers alone: one sector at each whole MiB that holds data."""
+    found = []
+    for extent in data_extents(disk, footer.current_size):
+        first = -(-extent.offset // MIB) * MIB
+        for offset in range(first, extent.end - FOOTER_BYTES + 1, MIB):
+            sector = disk.read(offset, FOOTER_BYTES)
+            if is_stale_footer(sector, offset, footer.unique_id):
+                found.append(offset)
+    return tuple(found)
+
+
+def _stale_in(offset: int, data: bytes, unique_id: UUID) -> Iterator[int]:
+    first = -offset % MIB
+    for at in range(first, len(data) - FOOTER_BYTES + 1, MIB):
+        if is_stale_footer(data[at : at + FOOTER_BYTES], offset + at, unique_id):
+            yield offset + at
