@@ -21,7 +21,7 @@ from engine.units import MIB
 
 REQUESTS_MAX: Final = 128
 PAYLOAD_BYTES_IN_FLIGHT_MAX: Final = 64 * MIB
-REPLY_BYTES_MAX: Final = 8 * MIB
+REPLY_BYTES_MAX: Final = 1 * MIB
 HANDSHAKE_SECONDS_MAX: Final = 10.0
 
 _BUFFER_BYTES: Final = 256 * 1024
