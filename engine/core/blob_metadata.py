@@ -1,12 +1,11 @@
 """The blob's metadata: who owns it, whether it is consistent, what it is a copy of.
 
 Read atomically by one HEAD and always written as a whole map built from the map just read (H6).
-Keys of others are kept as they are. Field meanings: protocol.md section 3, State.
+Keys of others are kept as they are. Names are ASCII (engine.policy). Field meanings: protocol.md section 3, State.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from urllib.parse import quote, unquote
 
 from engine.core.epochs import Order
 from engine.core.messages import MetadataMap
@@ -49,12 +48,12 @@ class BlobMetadata:
         ours = {
             "version": _VERSION,
             "term": str(self.term),
-            "owner": quote(self.owner),
+            "owner": self.owner,
             "mark": self.mark.value,
             "pin": self.pin,
             "intent": self.intent,
             "state": "mounted" if self.mounted else "",
-            "volume_name": quote(self.volume_name),
+            "volume_name": self.volume_name,
             "volume_id": self.volume_id,
             "volume_bytes": str(self.volume_bytes),
             "mode": self.mode.value,
@@ -97,12 +96,12 @@ def parse_metadata(pairs: MetadataMap) -> BlobMetadata:
             )
         return BlobMetadata(
             term=int(ours["term"]),
-            owner=unquote(ours["owner"]),
+            owner=ours["owner"],
             mark=Mark(ours["mark"]),
             pin=ours.get("pin", ""),
             intent=ours.get("intent", ""),
             mounted=ours.get("state", "") == "mounted",
-            volume_name=unquote(ours["volume_name"]),
+            volume_name=ours["volume_name"],
             volume_id=ours["volume_id"],
             volume_bytes=int(ours["volume_bytes"]),
             mode=Mode(ours["mode"]),

@@ -458,9 +458,10 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatHeard:
-    """A heartbeat of the peer arrived."""
+    """A heartbeat of the peer arrived; `leaving`: it stops in order, its silence means no failure."""
 
     sequence: int
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class StandbyMachine:
         """Take one event, decide, return what is to be done. The only entry."""
         match event:
             case HeartbeatHeard():
-                return self._heard(now_us)
+                return self._heard(now_us, leaving=event.leaving)
             case TimerFired():
                 return self._timer(now_us, event.key)
             case Done() | Failed() | Unknown():
@@ -120,10 +120,15 @@ class StandbyMachine:
 
     # ── silence ───────────────────────────────────────────────────────────────────────────────
 
-    def _heard(self, now_us: int) -> list[Command]:
+    def _heard(self, now_us: int, *, leaving: bool) -> list[Command]:
         self._heard_us = now_us
         if self.phase in ACTING or self.phase in (Phase.MOUNTED, Phase.STOPPED):
             return []
+        if leaving:
+            self._watch()
+            self.phase = Phase.WAITING
+            self.reason = "the primary stopped in order"
+            return [Note("primary-left")]
         out: list[Command] = []
         if self.phase in (Phase.SUSPECTING, Phase.CONFIRMING):
             out.append(Note("false-alarm", (("reason", "a heartbeat arrived"),)))
