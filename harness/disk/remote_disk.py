@@ -57,7 +57,11 @@ class RemoteDisk:
         self._lock = threading.Lock()
         self._open: set[http.client.HTTPConnection] = set()
         self._closed = False
-        self.length, self.kind = self._head()
+        try:
+            self.length, self.kind = self._head()
+        except BaseException:
+            self.close()
+            raise
 
     def read(self, offset: int, length: int) -> bytes:
         """Read exactly `length` bytes with one ranged GET."""

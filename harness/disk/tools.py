@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.errors import Inconclusive
 from harness.redaction import redact
 
-READ_ERRORS = ("Input/output error", "CURL: Error", "Connection refused", "Could not resolve")
+READ_ERRORS = ("input/output error", "curl: ")
 """What QEMU says when bytes could not be had: that is no verdict on the disk."""
 
 
@@ -27,7 +27,8 @@ class ToolRun:
     @property
     def could_not_read(self) -> bool:
         """It failed because bytes could not be had, not because of what they were."""
-        return self.status != 0 and any(text in self.stderr for text in READ_ERRORS)
+        told = (self.stdout + self.stderr).lower()
+        return self.status != 0 and any(text in told for text in READ_ERRORS)
 
     def transcript(self) -> str:
         """Command line, both outputs and the status, for evidence; redacted."""
@@ -39,7 +40,11 @@ class ToolRun:
 
     def last_words(self) -> str:
         """Last line of its complaint, redacted and short, for a summary."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        told = self.stderr.strip() or self.stdout.strip()
+        for argument in self.argv:
+            if argument.startswith("json:"):
+                told = told.replace(argument, "the disk")
+        lines = told.splitlines()
         words = redact(lines[-1]) if lines else f"exit status {self.status}"
         return words if len(words) <= 160 else f"...{words[-157:]}"
 
