@@ -10,7 +10,8 @@ Built from the lines that a guest sends, in the order in which they came:
 The order of the lines is the oracle's time: `done` comes after the completion and `inv` before the
 submission, so "done q stands before inv r" implies that q had completed before r was invoked. A
 line that the kill swallowed can only weaken what is demanded. Seconds are those of the reader of
-the lines; they serve the figures of loss and nothing else.
+the lines; they serve the loss rule of the asynchronous mode and the figures. A last line that the
+kill cut short must not be passed in.
 """
 
 from collections.abc import Iterable
@@ -88,11 +89,11 @@ class History:
     flushes: list[Flush] = field(default_factory=list)
 
     def in_flight(self) -> int:
-        """Writes that had neither completed nor failed at the end."""
+        """Count the writes that had neither completed nor failed at the end."""
         return sum(1 for write in self.writes if write.completed == NEVER and not write.failed)
 
     def completed(self) -> int:
-        """Writes that were seen complete."""
+        """Count the writes that were seen complete."""
         return sum(1 for write in self.writes if write.completed != NEVER)
 
     def settled(self, order: Order) -> NDArray[np.int64]:

@@ -1,0 +1,94 @@
+"""What a recovery must not lose, and what it did lose.
+
+sync: every acknowledged write is owed. sync-on-flush: every write that a completed flush or its own
+FUA covers. async: every write acknowledged longer before the failure than the RPO.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.oracle.history import NEVER, History
+from harness.oracle.pages import PAGE_BYTES
+
+__all__ = ["Loss", "LossRule", "Mode", "measure_loss", "owed_writes", "paint"]
+
+Mode = Literal["sync", "sync-on-flush", "async"]
+Mask = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LossRule:
+    """The mode, the instant of the failure, and the RPO (async only); seconds of the history.
+
+    Writes acknowledged before `protected_s` are owed by nobody: protection had not begun.
+    """
+
+    mode: Mode
+    failed_s: float
+    rpo_s: float = 0.0
+    protected_s: float = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Acknowledged writes of which a page shows something older; the age is at the failure.
+
+    Zeroes count in the replicator's favour: they may be those of the newest trim of their page.
+    """
+
+    writes: int = 0
+    bytes: int = 0
+    oldest_age_s: float = 0.0
+    oldest_write: int = 0
+
+
+def owed_writes(history: History, rule: LossRule) -> Mask:
+    """Tell for each write whether it must not be lost."""
+    acknowledged = np.array([write.completed_s for write in history.writes], dtype=np.float64)
+    completed = np.array([write.completed for write in history.writes], dtype=np.int64)
+    owed: Mask = (completed != NEVER) & (acknowledged >= rule.protected_s)
+    if rule.mode == "sync-on-flush":
+        owed &= history.settled("flush") != NEVER
+    elif rule.mode == "async":
+        owed &= acknowledged < rule.failed_s - rule.rpo_s
+    return owed
+
+
+def paint(history: History, mask: Mask, pages: int) -> Numbers:
+    """Give for each page the number of the newest write in `mask` that covers it; 0 if none."""
+    newest = np.zeros(pages, dtype=np.int64)
+    for index in np.flatnonzero(mask):
+        write = history.writes[index]
+        newest[write.first_page : write.end_page] = write.number
+    return newest
+
+
+def measure_loss(history: History, shown: Numbers, rule: LossRule) -> Loss:
+    """Measure what was acknowledged and is not in the image.
+
+    An acknowledgement that was read after the failure had been sent before it: it counts.
+    """
+    zeroes = np.array([write.kind == "zero" for write in history.writes], dtype=np.bool_)
+    newest = np.where(shown == 0, paint(history, zeroes, len(shown)), shown)
+    completed = np.array([write.completed for write in history.writes], dtype=np.int64)
+    counted = completed != NEVER
+    short = newest < paint(history, counted, len(shown))
+    if not short.any():
+        return Loss()
+    counted[: newest[short].min()] = False
+    lost = []
+    for index in np.flatnonzero(counted):
+        write = history.writes[index]
+        if (newest[write.first_page : write.end_page] < write.number).any():
+            lost.append(write)
+    oldest = min(lost, key=lambda write: write.completed_s)
+    return Loss(
+        writes=len(lost),
+        bytes=sum(write.pages for write in lost) * PAGE_BYTES,
+        oldest_age_s=max(0.0, rule.failed_s - oldest.completed_s),
+        oldest_write=oldest.number,
+    )
