@@ -1,0 +1,1 @@
+"""Adapters: one class for each replication system that can be tested."""
