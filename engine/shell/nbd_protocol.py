@@ -55,6 +55,10 @@ class HandshakeFlag(IntFlag):
     NO_ZEROES = 2
 
 
+_HANDSHAKE_FLAGS: Final = int(HandshakeFlag.FIXED_NEWSTYLE | HandshakeFlag.NO_ZEROES)
+"""An int, for the complement of an IntFlag drops the bits that have no name."""
+
+
 class TransmissionFlag(IntFlag):
     """What the export can do."""
 
@@ -210,8 +214,7 @@ class Negotiation:
     @staticmethod
     def greeting() -> bytes:
         """Return what the server says first."""
-        flags = HandshakeFlag.FIXED_NEWSTYLE | HandshakeFlag.NO_ZEROES
-        return struct.pack(">QQH", GREETING_MAGIC, OPTION_MAGIC, flags)
+        return struct.pack(">QQH", GREETING_MAGIC, OPTION_MAGIC, _HANDSHAKE_FLAGS)
 
     def step(self, received: memoryview) -> Step:
         """Take at most one message off the front of `received`.
@@ -240,7 +243,7 @@ class Negotiation:
         if len(received) < _U32.size:
             return _NEED_MORE
         (flags,) = _U32.unpack_from(received)
-        if flags & ~(HandshakeFlag.FIXED_NEWSTYLE | HandshakeFlag.NO_ZEROES):
+        if flags & ~_HANDSHAKE_FLAGS:
             raise ProtocolError(f"client flags {flags:#x} were never offered: this is no NBD")
         self._client_flags = flags
         return Step(_U32.size, b"", Outcome.CONTINUE)

@@ -20,6 +20,9 @@ __all__ = ["Done", "TapHandler", "TapServer", "serve_tap"]
 CONNECTIONS_MAX: Final = 16
 """Open connections, most of which can only be in their handshake."""
 
+ACCEPT_PAUSE_SECONDS: Final = 1.0
+"""How long to accept nobody after the system refused a descriptor."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -35,9 +38,7 @@ async def serve_tap(handler: TapHandler, address: str) -> "TapServer":
             f"{PAGE_BYTES}-byte sectors: it cannot be served; resize it"
         )
     listener = open_listener(address)
-    server = TapServer(handler, listener)
-    await server.start()
-    return server
+    return TapServer(handler, listener)
 
 
 class TapServer:
@@ -51,14 +52,12 @@ class TapServer:
         """The connection that has the export open."""
         self._listener = listener
         self._connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
+        self._arriving: set[asyncio.Task[object]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._listening = True
         self._idle = asyncio.Event()
         self._idle.set()
-
-    async def start(self) -> None:
-        """Begin to accept connections."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), sock=self._listener.sock)
+        self._resume_accepting()
 
     def close(self) -> None:
         """Stop at once: listen no more, cut all connections; what is in flight ends unanswered."""
@@ -75,17 +74,44 @@ class TapServer:
 
     async def wait_closed(self) -> None:
         """Return when no connection is left."""
+        await asyncio.gather(*self._arriving)
         await self._idle.wait()
 
     def _stop_listening(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listening:
+            self._listening = False
+            self._loop.remove_reader(self._listener.sock)
+            self._listener.sock.close()
             self._listener.remove()
+
+    # asyncio's own Server loses a connection that is being accepted while it closes: that client
+    # would wait for ever (Server._attach asserts in a callback, Python 3.11).
+
+    def _resume_accepting(self) -> None:
+        if self._listening:
+            self._loop.add_reader(self._listener.sock, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:  # out of descriptors: trying again at once would be a busy loop
+            _log.warning("tap %s: cannot accept a client: %s", self.address, error.strerror)
+            self._loop.remove_reader(self._listener.sock)
+            self._loop.call_later(ACCEPT_PAUSE_SECONDS, self._resume_accepting)
+            return
+        sock.setblocking(False)
+        connected = self._loop.connect_accepted_socket(lambda: Connection(self), sock)
+        task: asyncio.Task[object] = self._loop.create_task(connected)
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+
+    # ── what a connection asks (tap_connection.Gate) ──────────────────────────────────────────
 
     def joined(self, connection: "Connection") -> bool:
         """Count a new connection in; False: there are too many, drop it."""
-        if self._server is None or len(self._connections) >= CONNECTIONS_MAX:
+        if not self._listening or len(self._connections) >= CONNECTIONS_MAX:
             return False
         self._connections.add(connection)
         self._idle.clear()

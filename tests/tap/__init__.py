@@ -1,0 +1,1 @@
+"""The volume tap: real clients, hostile clients, limits."""
