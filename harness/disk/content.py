@@ -1,6 +1,8 @@
 """What is inside the disk: one pass over its data gives a digest and finds stale footers.
 
-Only data is read, never holes, so the pass costs by the data and not by the size.
+Only data is read, never holes, so the pass costs by the data and not by the size. The digest is the
+one that the prover guest computes (harness/guest/agent/digest.c): it does not depend on how a file
+system or a service lists its extents, so that a file and its blob have the same.
 """
 
 import hashlib
@@ -12,10 +14,12 @@ from uuid import UUID
 
 from harness.disk.findings import Finding, bad
 from harness.disk.footer import FOOTER_BYTES, Footer, is_stale_footer
-from harness.disk.source import READ_BYTES_MAX, Disk, Extent, clip
+from harness.disk.source import READ_BYTES_MAX, Disk, Extent, clip, merge
 
 MIB: Final = 1024 * 1024
-_EXTENT_HEADER: Final = struct.Struct("<QQ")
+CHUNK_BYTES: Final = 64 * 1024
+_ZEROS: Final = bytes(CHUNK_BYTES)
+_CHUNK_HEADER: Final = struct.Struct("<QQ")
 
 ReadAt = Callable[[int, int], bytes]
 
@@ -24,8 +28,9 @@ ReadAt = Callable[[int, int], bytes]
 class Content:
     """The data of one disk as one reader saw it.
 
-    `digest` is the sha256 over each extent's offset and length (two little-endian 64-bit numbers)
-    and its bytes; `data_bytes` their sum.
+    `digest` is the sha256 over every 64 KiB-aligned chunk that has a non-zero byte, in order: its
+    offset and length (two little-endian 64-bit numbers) and its bytes. `data_bytes` is the sum of
+    these chunks' lengths.
     """
 
     digest: str
@@ -45,23 +50,37 @@ class Content:
 
 
 def data_extents(disk: Disk, size_bytes: int) -> list[Extent]:
-    """Return where the disk proper may hold data."""
-    return clip(disk.extents(), size_bytes)
+    """Return where the disk proper may hold data, in whole chunks."""
+    return clip(merge([_in_chunks(extent) for extent in disk.extents()]), size_bytes)
+
+
+def _in_chunks(extent: Extent) -> Extent:
+    start = extent.offset // CHUNK_BYTES * CHUNK_BYTES
+    return Extent(start, -(-extent.end // CHUNK_BYTES) * CHUNK_BYTES - start)
 
 
 def read_content(read: ReadAt, extents: list[Extent], footer: Footer | None) -> Content:
-    """Read all `extents` once; look for stale footers if the real footer is given."""
+    """Read all `extents` (of `data_extents`); look for stale footers if the footer is given."""
     digest = hashlib.sha256()
     stale: list[int] = []
     total = 0
     for extent in extents:
-        digest.update(_EXTENT_HEADER.pack(extent.offset, extent.length))
         for offset, data in pieces(read, extent):
-            digest.update(data)
-            total += len(data)
+            for at, chunk in _chunks_with_data(data):
+                digest.update(_CHUNK_HEADER.pack(offset + at, len(chunk)))
+                digest.update(chunk)
+                total += len(chunk)
             if footer is not None:
                 stale.extend(_stale_in(offset, data, footer.unique_id))
     return Content(digest.hexdigest(), total, tuple(stale))
+
+
+def _chunks_with_data(data: bytes) -> Iterator[tuple[int, memoryview]]:
+    view = memoryview(data)
+    for at in range(0, len(data), CHUNK_BYTES):
+        chunk = view[at : at + CHUNK_BYTES]
+        if chunk != _ZEROS[: len(chunk)]:
+            yield at, chunk
 
 
 def pieces(read: ReadAt, extent: Extent) -> Iterator[tuple[int, bytes]]:

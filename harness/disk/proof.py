@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from harness.disk.case import Case, ExpectedLedger, Opinion, Prover
+from harness.disk.content import data_extents
 from harness.disk.findings import ALL_CONSUMERS, Consumer, Finding
 from harness.disk.local_disk import LocalDisk
 from harness.disk.provers.guest import GuestMount
@@ -24,7 +25,7 @@ from harness.disk.provers.qemu_compare import QemuCompare
 from harness.disk.provers.qemu_image import QemuImage, QemuIo
 from harness.disk.provers.readers import Dissect, Libvhdi
 from harness.disk.provers.strict import StrictValidator
-from harness.disk.source import Disk, Extent, clip, open_disk
+from harness.disk.source import Disk, Extent, open_disk
 from harness.disk.tools import ToolBox
 from harness.disk.validator import Layout, validate
 from harness.errors import Inconclusive, UsageError
@@ -145,7 +146,7 @@ def _look(disk: Disk, source: Path | None) -> tuple[Layout, list[Extent]]:
         LocalDisk(source).close()  # a missing source must end the command before anything runs
     layout = validate(disk)
     end = layout.length if layout.size_bytes is None else layout.size_bytes
-    return layout, clip(disk.extents(), end)
+    return layout, data_extents(disk, end)
 
 
 class _Run:

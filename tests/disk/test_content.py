@@ -1,6 +1,8 @@
 """Reading a disk's data: only where there is any, and every stale footer in it."""
 
+import hashlib
 import itertools
+import struct
 import time
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.disk.content import data_extents, find_stale_footers, pieces, read_content
+from harness.disk.content import CHUNK_BYTES, data_extents, find_stale_footers, pieces, read_content
 from harness.disk.footer import parse_footer
 from harness.disk.local_disk import LocalDisk
 from harness.disk.ranged_file import RangedFile
@@ -64,6 +66,18 @@ def test_one_other_bit_anywhere_changes_the_digest(tmp_path: Path) -> None:
         digests.add(read_content(disk.read, data_extents(disk, SIZE), None).digest)
         disk.close()
     assert len(digests) == 4
+
+
+def test_the_digest_does_not_depend_on_how_extents_are_listed(tmp_path: Path) -> None:
+    disk = LocalDisk(write_disk(tmp_path / "d", SIZE, {5 * MIB + 512: noise(300)}))
+    listed = read_content(disk.read, data_extents(disk, SIZE), None)
+    whole = read_content(disk.read, [Extent(0, SIZE)], None)
+    assert listed == whole
+    assert listed.data_bytes == CHUNK_BYTES
+    chunk = bytes(512) + noise(300) + bytes(CHUNK_BYTES - 812)
+    expected = struct.pack("<QQ", 5 * MIB, CHUNK_BYTES) + chunk
+    assert listed.digest == hashlib.sha256(expected).hexdigest()
+    disk.close()
 
 
 def test_pieces_cover_an_extent_once_and_in_order() -> None:
