@@ -1,0 +1,130 @@
+"""Proofs of page blobs on the real emulator: good ones, and every way to be refused."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from azure.storage.blob import BlobClient, BlobSasPermissions, generate_blob_sas
+
+from harness.disk.local_disk import LocalDisk
+from harness.disk.proof import prove
+from harness.disk.source import READ_BYTES_MAX, open_disk
+from harness.errors import UsageError
+from tests.disk.disks import MIB, footer, noise, write_disk
+
+pytestmark = pytest.mark.real
+SIZE = 32 * MIB
+NO_VM = frozenset({"vm"})
+
+
+class Service(Protocol):
+    """What these tests use of the fixture `azurite`."""
+
+    connection_string: str
+
+
+def client_of(azurite: Service, container: str, blob: str) -> BlobClient:
+    return BlobClient.from_connection_string(azurite.connection_string, container, blob)
+
+
+def sas_url(client: BlobClient, *, minutes: int = 60, key: str = "", permission: str = "r") -> str:
+    until = datetime.now(UTC) + timedelta(minutes=minutes)
+    sas = generate_blob_sas(
+        str(client.account_name),
+        client.container_name,
+        client.blob_name,
+        account_key=key or client.credential.account_key,
+        permission=BlobSasPermissions.from_string(permission),
+        start=until - timedelta(days=1),
+        expiry=until,
+    )
+    return f"{client.url}?{sas}"
+
+
+def upload(client: BlobClient, path: Path) -> None:
+    """Put a disk's data into a page blob, and nothing else."""
+    disk = LocalDisk(path)
+    client.create_page_blob(disk.length)
+    for extent in disk.extents():
+        for at in range(extent.offset, extent.end, READ_BYTES_MAX):
+            length = min(READ_BYTES_MAX, extent.end - at)
+            client.upload_page(disk.read(at, length), at, length)
+    disk.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    data = {0: b"conec" + noise(MIB - 5), 9 * MIB + 512: noise(512), SIZE - MIB: noise(MIB)}
+    return write_disk(tmp_path / "disk.vhd", SIZE, data)
+
+
+def test_a_page_blob_reads_like_the_file_it_came_from(
+    azurite: Service, container: str, path: Path
+) -> None:
+    with client_of(azurite, container, "disk.vhd") as client:
+        upload(client, path)
+        url = sas_url(client)
+    source = path.with_name("source")
+    source.write_bytes(path.read_bytes()[:-512])
+    remote = prove(url, source=source, without=NO_VM)
+    local = prove(str(path), without=NO_VM)
+    assert {s.verdict for s in remote.steps if s.prover != "vm"} == {"good"}, remote.steps
+    assert remote.facts["digest"] == local.facts["digest"]
+    disk = open_disk(url)
+    assert disk.kind == "PageBlob"
+    assert sum(e.length for e in disk.extents()) < 3 * MIB, "not the holes"
+    disk.close()
+
+
+def test_a_sparse_100_gib_blob_takes_seconds(
+    azurite: Service, container: str, tmp_path: Path
+) -> None:
+    size = 100 * 1024 * MIB
+    source = write_disk(tmp_path / "source", size, {60 * 1024 * MIB: noise(4 * MIB)}, last=b"")
+    with source.open("r+b") as file:
+        file.truncate(size)
+    with client_of(azurite, container, "large.vhd") as client:
+        client.create_page_blob(size + 512)
+        client.upload_page(noise(4 * MIB), 60 * 1024 * MIB, 4 * MIB)
+        client.upload_page(footer(size), size, 512)
+        result = prove(sas_url(client), source=source, without=NO_VM)
+        assert {s.verdict for s in result.steps if s.prover != "vm"} == {"good"}, result.steps
+        assert result.seconds < 30
+        client.upload_page(noise(512), 10 * 1024 * MIB, 512)
+        differs = prove(sas_url(client), source=source, without=NO_VM)
+        assert differs.exit_code == 1
+
+
+def test_a_destroyed_footer_in_a_blob_is_bad(azurite: Service, container: str, path: Path) -> None:
+    with client_of(azurite, container, "bad.vhd") as client:
+        upload(client, path)
+        client.clear_page(SIZE, 512)
+        result = prove(sas_url(client), without=NO_VM)
+    assert result.exit_code == 1
+    assert "destroyed" in result.steps[0].summary
+
+
+def test_refusals_are_usage_errors_and_tell_no_secret(
+    azurite: Service, container: str, path: Path
+) -> None:
+    with client_of(azurite, container, "disk.vhd") as client:
+        upload(client, path)
+        other_key = "b3RoZXIga2V5" * 8
+        urls = {
+            "expired SAS": sas_url(client, minutes=-5),
+            "wrong key": sas_url(client, key=other_key),
+            "no read permission": sas_url(client, permission="w"),
+            "no SAS": client.url,
+        }
+    with client_of(azurite, container, "nothing.vhd") as client:
+        urls["no such blob"] = sas_url(client)
+    with client_of(azurite, "nowhere", "disk.vhd") as client:
+        urls["no such container"] = sas_url(client)
+    for case, url in urls.items():
+        with pytest.raises(UsageError) as caught:
+            prove(url, without=NO_VM)
+        message = str(caught.value)
+        assert url.partition("?")[0] in message, case
+        signature = url.partition("sig=")[2]
+        assert not signature or signature not in message, case
