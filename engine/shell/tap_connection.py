@@ -179,6 +179,7 @@ class Connection(asyncio.BufferedProtocol):
             wanted = self._negotiate() if self._negotiation is not None else self._take_requests()
         except ProtocolError as error:
             _log.warning("tap %s: closed a connection: %s", self._gate.address, error)
+            self._send_replies()  # what came before the nonsense was done and is answered
             self.abort()
             return
         except BaseException:
