@@ -131,6 +131,6 @@ def parse_footer(raw: bytes, blob_bytes: int) -> Footer:
     return Footer(current, stamp + VHD_EPOCH_UNIX_S, unique_id)
 
 
-def _require(held: bool, field: str, wanted: str, found: object) -> None:  # noqa: FBT001 the condition
+def _require(held: bool, field: str, wanted: str, found: object) -> None:
     if not held:
         raise FooterError(f"not a valid fixed-VHD footer: {field} is {found!r}, must be {wanted}")

@@ -197,7 +197,8 @@ class StandbyMachine:
         if isinstance(event, Failed) and event.refusal is Refusal.NOT_FOUND:
             return self._refuse(now_us, "there is no such blob: nothing was ever replicated")
         if not isinstance(event, Done) or event.state is None:
-            self.reason = f"the store does not answer: {event.detail}" if event else ""
+            detail = event.detail if not isinstance(event, Done) else "an answer without a state"
+            self.reason = f"the store does not answer: {detail}"
             again = SetTimer(SILENCE_TIMER, now_us + RETRY_US)
             return [Note("store-trouble", (("detail", self.reason),)), again]
         state = event.state

@@ -1,0 +1,145 @@
+"""`python -m engine primary | standby | status | failover`: one site as a process, and asking it.
+
+Exit codes: 0 done, 2 the store or the asked process is not there, 64 usage or configuration, 70 a bug.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from engine.errors import EngineError, PolicyError
+from engine.policy import Policy, parse_policy
+from engine.shell.control import Answer, ask
+from engine.shell.redaction import redact
+
+EXIT_USAGE = 64
+EXIT_BUG = 70
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with the exit code that the rest of the project uses for usage errors."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m engine", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    texts = {
+        "primary": "protect the policy's volumes until SIGTERM",
+        "standby": "watch the primary and take over when it dies, until SIGTERM",
+        "status": "ask the processes of both sites that run on this machine",
+        "failover": "ask the standby to take a volume over now",
+    }
+    made = {name: commands.add_parser(name, help=text) for name, text in texts.items()}
+    for one in made.values():
+        one.add_argument("--policy", type=Path, required=True, help="the policy file (TOML)")
+    made["primary"].add_argument(
+        "--reseed",
+        action="store_true",
+        help="after an unclean stop, send the volume anew; no failover is possible meanwhile",
+    )
+    made["status"].add_argument("--json", action="store_true", help="print one JSON object")
+    made["failover"].add_argument("--volume", required=True, help="the volume's name in the policy")
+    made["failover"].add_argument(
+        "--force", action="store_true", help="break a live primary's lease; may lose up to the RPO"
+    )
+    return parser
+
+
+def read_policy(path: Path) -> Policy:
+    """Read and check a policy file. Raises PolicyError."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise PolicyError(f"policy {path}: cannot be read: {reason}") from error
+    return parse_policy(text, str(path))
+
+
+async def _run_site(arguments: argparse.Namespace, policy: Policy) -> int:
+    from engine.shell.credentials import Store, process_environment
+
+    folder = arguments.policy.parent
+    store = Store(policy, folder, process_environment())
+    if arguments.command == "primary":
+        from engine.shell.primary_process import PrimaryProcess
+
+        return await PrimaryProcess(policy, folder, store).run(reseed=arguments.reseed)
+    from engine.shell.standby_process import StandbyProcess
+
+    return await StandbyProcess(policy, folder, store).run()
+
+
+def _status(arguments: argparse.Namespace, policy: Policy) -> int:
+    folder = arguments.policy.parent
+    request: Answer = {"request": "status"}
+    sites = {
+        "primary": ask(folder / policy.primary.state, request),
+        "standby": ask(folder / policy.standby.state, request),
+    }
+    if arguments.json:
+        print(json.dumps(sites))
+    else:
+        for site, answer in sites.items():
+            _print_site(site, answer)
+    return 0 if any(sites.values()) else 2
+
+
+def _print_site(site: str, answer: Answer | None) -> None:
+    if answer is None:
+        print(f"{site}: no process runs here")
+        return
+    if "error" in answer:
+        print(f"{site}: {answer['error']}")
+        return
+    print(f"{site}: node {answer['node']}")
+    volumes = answer["volumes"]
+    assert isinstance(volumes, dict)
+    for name, facts in volumes.items():
+        told = ", ".join(f"{key} {value}" for key, value in facts.items() if value not in ("", 0))
+        print(f"  {name}: {told}")
+
+
+def _failover(arguments: argparse.Namespace, policy: Policy) -> int:
+    policy.volume(arguments.volume)
+    request: Answer = {
+        "request": "failover",
+        "volume": arguments.volume,
+        "forced": arguments.force,
+    }
+    answer = ask(arguments.policy.parent / policy.standby.state, request)
+    if answer is None:
+        print("no standby process runs on this machine: start `python -m engine standby` first")
+        return 2
+    print(answer.get("error") or json.dumps(answer))
+    return EXIT_USAGE if "error" in answer else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = _arguments().parse_args(argv)
+    try:
+        policy = read_policy(arguments.policy)
+        match arguments.command:
+            case "status":
+                return _status(arguments, policy)
+            case "failover":
+                return _failover(arguments, policy)
+            case _:
+                return asyncio.run(_run_site(arguments, policy))
+    except EngineError as error:
+        print(f"engine {arguments.command}: {redact(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except Exception as bug:  # noqa: BLE001 the last net: no traceback may show a secret
+        print(f"engine {arguments.command}: internal error: {redact(repr(bug))}", file=sys.stderr)
+        return EXIT_BUG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

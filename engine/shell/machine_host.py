@@ -1,0 +1,189 @@
+"""The real world of one core machine: executes its commands, delivers what becomes of them.
+
+One asyncio loop, one caller: events are handled in the loop's thread only, one after another. Store
+commands run on threads of a small pool, each over a connection of its own, and post their one answer
+back. Subclasses add the commands of their site (a volume, a mount).
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from engine.core.messages import (
+    Acquire,
+    Break,
+    Change,
+    Clear,
+    Command,
+    Create,
+    DeleteSnapshot,
+    Event,
+    Head,
+    LeaseReady,
+    ListSnapshots,
+    NewLease,
+    Note,
+    Put,
+    Raise,
+    ReadPage,
+    Release,
+    Renew,
+    Resize,
+    SetMetadata,
+    SetTimer,
+    Snapshot,
+    StoreAnswer,
+    StoreCommand,
+    TimerFired,
+)
+from engine.shell.node_state import NodeState
+
+STORE_COMMANDS = (
+    Put,
+    Clear,
+    Head,
+    Raise,
+    Renew,
+    ReadPage,
+    Create,
+    Resize,
+    SetMetadata,
+    Snapshot,
+    DeleteSnapshot,
+    ListSnapshots,
+    Acquire,
+    Break,
+    Release,
+    Change,
+)
+
+CONTROL_THREADS = 2
+"""Beside the data connections: a lease renewal never waits behind a put."""
+
+Emit = Callable[[str, dict[str, str | int | float]], None]
+"""Tells the world an event: its name and its fields."""
+
+
+class Machine(Protocol):
+    """Decides; see engine.core."""
+
+    def handle(self, now_us: int, event: Event) -> list[Command]:
+        """Take one event, return what is to be done."""
+
+
+class Blob(Protocol):
+    """Executes store commands; blocking, called from several threads at once."""
+
+    def execute(self, command: StoreCommand) -> StoreAnswer:
+        """Carry the command out; exactly one answer, never an exception for operating errors."""
+
+
+def now_us() -> int:
+    """The core's clock: monotonic, in microseconds."""
+    return time.monotonic_ns() // 1000
+
+
+class MachineHost:
+    """Runs one machine in the loop that made it."""
+
+    def __init__(
+        self,
+        name: str,
+        machine: Machine,
+        blob: Blob,
+        state: NodeState,
+        emit: Emit,
+        connections: int,
+    ) -> None:
+        self.name = name
+        self._machine = machine
+        self._blob = blob
+        self._state = state
+        self._emit = emit
+        self._loop = asyncio.get_running_loop()
+        self._pool = ThreadPoolExecutor(connections + CONTROL_THREADS, f"store-{name}")
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._events: deque[Event] = deque()
+        self._draining = False
+        self._closed = False
+        self.actions: dict[type, Callable[..., None]] = {
+            SetTimer: self._set_timer,
+            NewLease: self._new_lease,
+            Note: self._note,
+        }
+        for kind in STORE_COMMANDS:
+            self.actions[kind] = self._ask_store
+
+    def deliver(self, event: Event) -> None:
+        """Handle an event now and execute what follows. Never called while a machine decides."""
+        if self._closed:
+            return
+        actions = self.actions
+        for command in self._machine.handle(now_us(), event):
+            actions[type(command)](command)
+
+    def post(self, event: Event) -> None:
+        """Handle an event after everything that has already arrived in this turn of the loop."""
+        self._events.append(event)
+        if not self._draining:
+            self._draining = True
+            self._loop.call_soon(self._drain)
+
+    def close(self) -> None:
+        """Stop at once: no timer fires, no answer is delivered any more."""
+        self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def in_background(self, work: Callable[[], Event]) -> None:
+        """Run blocking work on the pool; its event is delivered in the loop."""
+        self._pool.submit(self._work, work)
+
+    def noted(self, note: Note) -> None:
+        """A machine's note; subclasses react to some."""
+
+    def _drain(self) -> None:
+        self._draining = False
+        events = self._events
+        for _ in range(len(events)):
+            self.deliver(events.popleft())
+
+    def _work(self, work: Callable[[], Event]) -> None:
+        event = work()
+        if not self._closed:
+            self._loop.call_soon_threadsafe(self.deliver, event)
+
+    def _ask_store(self, command: StoreCommand) -> None:
+        self._pool.submit(self._run_store, command)
+
+    def _run_store(self, command: StoreCommand) -> None:
+        answer = self._blob.execute(command)
+        if not self._closed:
+            self._loop.call_soon_threadsafe(self.deliver, answer)
+
+    def _set_timer(self, command: SetTimer) -> None:
+        earlier = self._timers.pop(command.key, None)
+        if earlier is not None:
+            earlier.cancel()
+        wait_s = max(0, command.at_us - now_us()) / 1e6
+        self._timers[command.key] = self._loop.call_later(wait_s, self._fire, command)
+
+    def _fire(self, command: SetTimer) -> None:
+        late = command.at_us - now_us()
+        if late > 0:
+            # The loop's clock is coarser than ours: never fire early.
+            self._timers[command.key] = self._loop.call_later(late / 1e6, self._fire, command)
+            return
+        self._timers.pop(command.key, None)
+        self.deliver(TimerFired(command.key))
+
+    def _new_lease(self, command: NewLease) -> None:
+        self.post(LeaseReady(command.id, self._state.new_lease(self.name)))
+
+    def _note(self, note: Note) -> None:
+        self._emit(note.name, {"volume": self.name, **dict(note.fields)})
+        self.noted(note)

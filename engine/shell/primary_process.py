@@ -1,0 +1,158 @@
+"""`python -m engine primary`: protect every volume of the policy until told to stop.
+
+Opens state, volumes and store, serves the taps, sends heartbeats, answers on the control socket. An
+orderly stop (SIGTERM, SIGINT) drains every volume into its blob, records that, and releases the leases.
+"""
+
+import asyncio
+import signal
+from dataclasses import asdict
+from pathlib import Path
+
+from engine.core.messages import Started, StopRequested
+from engine.core.primary import ENDED, Phase, PrimaryMachine
+from engine.core.settings import VolumeSettings
+from engine.errors import ConfigurationError
+from engine.policy import Policy, VolumePolicy
+from engine.shell.control import Answer, ControlServer
+from engine.shell.credentials import Store
+from engine.shell.events import emit
+from engine.shell.heartbeat_link import HeartbeatSender
+from engine.shell.machine_host import now_us
+from engine.shell.node_state import NodeState
+from engine.shell.primary_volume import PrimaryVolume
+from engine.shell.tap import TapServer, serve_tap
+from engine.shell.volume import Volume
+
+DRAIN_SECONDS = 30.0
+"""How long an orderly stop may take; after that the engine stops unclean, and says so."""
+
+
+class PrimaryProcess:
+    """All volumes of one primary site."""
+
+    def __init__(self, policy: Policy, folder: Path, store: Store) -> None:
+        self._policy = policy
+        self._folder = folder
+        self._store = store
+        self._state = NodeState(folder / policy.primary.state)
+        self._volumes: list[PrimaryVolume] = []
+        self._taps: list[TapServer] = []
+        self._control = ControlServer(self._state.folder, self._respond)
+        self._heartbeat = HeartbeatSender(
+            policy.primary.node, policy.heartbeat.interval_seconds
+        )
+        self._stop = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    async def run(self, *, reseed: bool) -> int:
+        """Run until a signal; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        try:
+            await self._start(reseed=reseed)
+            return await self._wait_and_stop()
+        finally:
+            self._close()
+
+    async def _start(self, *, reseed: bool) -> None:
+        for volume in self._policy.volumes:
+            self._volumes.append(self._open(volume))
+        await self._control.start()
+        for host, volume in zip(self._volumes, self._policy.volumes, strict=True):
+            self._taps.append(await serve_tap(host, volume.listen))
+            emit("started", {"volume": host.name, "listen": self._taps[-1].address})
+        await self._heartbeat.start(self._policy.heartbeat.listen)
+        for host in self._volumes:
+            record = self._state.take_stop_record(host.name, host.volume.fingerprint())
+            host.deliver(Started(self._state.last_lease(host.name), record, reseed))
+
+    def _open(self, policy: VolumePolicy) -> PrimaryVolume:
+        volume = Volume(self._folder / policy.path, policy.name)
+        identity = self._state.identity(policy.name)
+        settings = VolumeSettings(
+            name=policy.name,
+            node=self._policy.primary.node,
+            volume_bytes=volume.size_bytes,
+            volume_id=identity.unique_id,
+            created_unix_s=identity.created_unix_s,
+            mode=policy.mode,
+            order=policy.order,
+            connections=policy.connections,
+            lease_seconds=self._policy.lease_seconds,
+            max_lag_us=int(policy.max_lag_seconds * 1e6),
+            max_lag_bytes=policy.max_lag_bytes,
+        )
+        blob = self._store.blobs[policy.name]
+        machine = PrimaryMachine(settings)
+        host = PrimaryVolume(machine, volume, blob, self._state, emit, policy.connections)
+        host.ended = self._volume_ended
+        return host
+
+    def _volume_ended(self, phase: Phase) -> None:
+        del phase
+        if all(host.machine.phase in ENDED for host in self._volumes):
+            self._ended.set()
+
+    async def _wait_and_stop(self) -> int:
+        """Wait for a signal, or for the refusal of every volume at the start."""
+        ended = asyncio.create_task(self._ended.wait())
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._stop.is_set():
+                refused = [h for h in self._volumes if h.machine.phase is Phase.REFUSED]
+                if len(refused) == len(self._volumes):
+                    reasons = "; ".join(f"{h.name}: {h.machine.reason}" for h in refused)
+                    raise ConfigurationError(f"no volume can be protected: {reasons}")
+                # Demoted or halted: stay, so that clients get errors and status says why.
+                await stopped
+        finally:
+            ended.cancel()
+            stopped.cancel()
+        return await self._drain()
+
+    async def _drain(self) -> int:
+        """No new requests, everything into the blobs, leases released."""
+        self._ended.clear()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for host in self._volumes:
+                    host.deliver(StopRequested())
+                for tap in self._taps:
+                    await tap.drain()
+                self._volume_ended(Phase.STOPPED)
+                await self._ended.wait()
+        except TimeoutError:
+            left = ", ".join(h.name for h in self._volumes if h.machine.phase not in ENDED)
+            emit("stopped-unclean", {"volumes": left, "after_seconds": DRAIN_SECONDS})
+            return 2
+        self._heartbeat.leave()
+        await asyncio.sleep(0)
+        return 0
+
+    def _close(self) -> None:
+        for tap in self._taps:
+            tap.close()
+        for host in self._volumes:
+            host.close()
+            host.volume.close()
+        self._heartbeat.close()
+        self._control.close()
+        self._store.close()
+        self._state.close()
+
+    def _respond(self, request: Answer) -> Answer:
+        if request.get("request") != "status":
+            raise ConfigurationError("a primary answers the request `status` only")
+        now = now_us()
+        volumes = {h.name: asdict(h.machine.status(now)) for h in self._volumes}
+        answered = self._heartbeat.answered_at
+        loop_now = asyncio.get_running_loop().time()
+        return {
+            "site": "primary",
+            "node": self._policy.primary.node,
+            "standby_heard_ms": None if answered is None else int((loop_now - answered) * 1000),
+            "volumes": volumes,
+        }

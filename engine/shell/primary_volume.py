@@ -1,0 +1,135 @@
+"""One protected volume at the primary: tap in front, volume beside, blob behind, machine in the middle."""
+
+import errno
+from collections.abc import Callable
+from itertools import count
+
+from engine.core.messages import (
+    Event,
+    FlushRequested,
+    LocalDone,
+    LocalFailed,
+    LocalFlush,
+    LocalWrite,
+    LocalZero,
+    Note,
+    ReadVolume,
+    Reply,
+    VolumeRead,
+    VolumeReadFailed,
+    WriteRequested,
+    ZeroRequested,
+)
+from engine.core.primary import Phase, PrimaryMachine
+from engine.shell.machine_host import Blob, Emit, MachineHost
+from engine.shell.node_state import NodeState
+from engine.shell.tap_handler import Done
+from engine.shell.volume import Volume
+
+
+class PrimaryVolume(MachineHost):
+    """A `TapHandler` whose operations go through the core machine."""
+
+    def __init__(
+        self,
+        machine: PrimaryMachine,
+        volume: Volume,
+        blob: Blob,
+        state: NodeState,
+        emit: Emit,
+        connections: int,
+    ) -> None:
+        super().__init__(volume.name, machine, blob, state, emit, connections)
+        self.machine = machine
+        self.volume = volume
+        self.size_bytes = volume.size_bytes
+        self.ended: Callable[[Phase], None] = lambda _: None
+        self._ops = count(1)
+        self._clients: dict[int, Done] = {}
+        self.actions |= {
+            LocalWrite: self._write_volume,
+            LocalZero: self._zero_volume,
+            LocalFlush: self._flush_volume,
+            ReadVolume: self._read_volume,
+            Reply: self._reply,
+        }
+
+    # ── the tap's side ────────────────────────────────────────────────────────────────────────
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read the volume."""
+        return self.volume.read(offset, length)
+
+    def write(self, offset: int, data: bytes, fua: bool, done: Done) -> None:
+        """A client writes."""
+        op = next(self._ops)
+        self._clients[op] = done
+        self.deliver(WriteRequested(op, offset, len(data), data, fua))
+
+    def zero(self, offset: int, length: int, fua: bool, done: Done) -> None:
+        """A client trims or writes zeroes."""
+        op = next(self._ops)
+        self._clients[op] = done
+        self.deliver(ZeroRequested(op, offset, length, fua))
+
+    def flush(self, done: Done) -> None:
+        """A client flushes."""
+        op = next(self._ops)
+        self._clients[op] = done
+        self.deliver(FlushRequested(op))
+
+    # ── the machine's side ────────────────────────────────────────────────────────────────────
+
+    def _write_volume(self, command: LocalWrite) -> None:
+        payload = command.payload
+        assert isinstance(payload, bytes)
+        self._locally(command.op, lambda: self.volume.write(command.offset, payload))
+
+    def _zero_volume(self, command: LocalZero) -> None:
+        self._locally(command.op, lambda: self.volume.zero(command.offset, command.length))
+
+    def _locally(self, op: int, act: Callable[[], None]) -> None:
+        """Into the page cache: microseconds, so not worth a thread; answered after this burst."""
+        try:
+            act()
+        except OSError as error:
+            self.post(LocalFailed(op, error.errno or errno.EIO))
+        else:
+            self.post(LocalDone(op))
+
+    def _flush_volume(self, command: LocalFlush) -> None:
+        def work() -> Event:
+            try:
+                self.volume.flush()
+            except OSError as error:
+                return LocalFailed(command.op, error.errno or errno.EIO)
+            return LocalDone(command.op)
+
+        self.in_background(work)
+
+    def _read_volume(self, command: ReadVolume) -> None:
+        def work() -> Event:
+            try:
+                part = self.volume.read_written(command.offset, command.limit)
+            except OSError as error:
+                return VolumeReadFailed(command.id, error.errno or errno.EIO)
+            return VolumeRead(command.id, part.runs, part.next_offset)
+
+        self.in_background(work)
+
+    def _reply(self, reply: Reply) -> None:
+        done = self._clients.pop(reply.op, None)
+        if done is not None:
+            done(reply.error)
+
+    def noted(self, note: Note) -> None:
+        """Keep the record of an orderly stop; tell the process of an ending."""
+        if note.name not in tuple(Phase):
+            return
+        phase = Phase(note.name)
+        if phase is Phase.STOPPED:
+            etag = dict(note.fields).get("etag", "")
+            if etag:
+                self._state.record_stop(self.name, str(etag), self.volume.fingerprint())
+        if phase in (Phase.STOPPED, Phase.DEMOTED, Phase.REFUSED, Phase.HALTED):
+            self.ended(phase)
