@@ -1,8 +1,8 @@
-"""Authorises data-path requests: Shared Key signatures, SAS tokens, and the read-only SAS of a mount.
+"""Authorises data-path requests: Shared Key, SAS tokens, and the read-only SAS of a mount.
 
-Source: Azure REST, "Authorize with Shared Key" and "Create a service SAS". The canonical resource is
-the account's name before the whole URL path, so a path-style endpoint (the account is the first path
-segment, Azurite) and a host-style one (Azure) come out right by the same rule.
+Source: Azure REST, "Authorize with Shared Key" and "Create a service SAS". The canonical resource
+is the account's name before the whole URL path, so a path-style endpoint (the account is the first
+path segment, Azurite) and a host-style one (Azure) come out right by the same rule.
 """
 
 import base64
@@ -61,8 +61,8 @@ class SharedKey:
             self._key = b""
         if not self._key:
             raise ConfigurationError(
-                f"The key of storage account {account!r} is not base64 text: it was cut or mistyped. "
-                "Copy the connection string again."
+                f"The key of storage account {account!r} is not base64 text: it was cut or "
+                "mistyped. Copy the connection string again."
             )
         register_secret(key)
         self.account = account
@@ -84,7 +84,7 @@ class SharedKey:
         return f"{path}?{encode_query(query)}" if query else path
 
     def read_token(self, container: str, blob: str, expires_at: float, snapshot: str = "") -> str:
-        """Return a SAS that allows reading one blob (or one snapshot) until `expires_at` (Unix s)."""
+        """Return a SAS that allows reading one blob or snapshot until `expires_at` (Unix s)."""
         expiry = datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         resource = "bs" if snapshot else "b"
         canonical = f"/blob/{self.account}/{container}/{blob}"

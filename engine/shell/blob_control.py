@@ -1,7 +1,7 @@
-"""Rare requests (create, resize, metadata, snapshots, leases) through the Azure SDK, without retries.
+"""Rare requests (create, resize, metadata, snapshots, leases) by the Azure SDK, without retries.
 
-Every request has a client, and so a connection, of its own: none is ever stale. The SDK is imported
-at the first use, because that takes 0.4 s and the data path does not need it.
+Every request has a client, and so a connection, of its own: none is ever stale. The SDK is
+imported at the first use, because that takes 0.4 s and the data path does not need it.
 """
 
 import re
@@ -162,9 +162,8 @@ class BlobControl:
         what = self._what(command)
         if isinstance(error, HttpResponseError) and error.response is not None:
             status = error.status_code or 0
-            headers = {name.lower(): text for name, text in error.response.headers.items()}
             if status >= 300:
-                return failure(command, status, error_code(headers, b""), what)
+                return failure(command, status, error_code(_headers(error.response), b""), what)
         if _never_connected(error):
             return Failed(
                 command.id,
@@ -205,7 +204,11 @@ def _lease(client: "BlobClient", command: StoreCommand, options: dict[str, Any])
             BlobLeaseClient(client, lease_id=command.lease).change(command.proposed, **options)
 
 
-def _keep(answer: Any, seen: dict[str, str]) -> None:  # noqa: ANN401 - the SDK's own type
+def _headers(response: Any) -> dict[str, str]:  # noqa: ANN401 - the SDK does not type it
+    return {name.lower(): text for name, text in response.headers.items()}
+
+
+def _keep(answer: Any, seen: dict[str, str]) -> None:  # noqa: ANN401 - likewise
     seen["etag"] = answer.http_response.headers.get("etag", "")
 
 

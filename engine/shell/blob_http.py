@@ -1,7 +1,7 @@
-"""Kept-alive HTTP/1.1 connections of our own to the blob service: one request, one answer, no retry.
+"""Kept-alive HTTP/1.1 connections of our own: one request, one answer, no retry.
 
-Lean on purpose: at 4 KiB a request costs more in a general HTTP library than on the wire. Three ways
-an exchange can end, and callers depend on telling them apart (facts.md 2):
+Lean on purpose: at 4 KiB a request costs more in a general HTTP library than on the wire. There
+are three ways an exchange can end, and callers depend on telling them apart (facts.md 2):
 
 - a `Response`: head and body arrived whole;
 - `NotSent`: no connection was made, so not one byte of the request left this machine;
@@ -278,7 +278,7 @@ def _reason(error: BaseException) -> str:
 
 
 class ConnectionPool:
-    """Connections to one endpoint: threads take one each and give it back; the freshest goes first."""
+    """Connections to one endpoint: a thread takes one and gives it back; the freshest first."""
 
     def __init__(self, endpoint: Endpoint, timeouts: Timeouts) -> None:
         self.endpoint = endpoint
@@ -331,8 +331,8 @@ class ConnectionPool:
             return _Connection(self.endpoint, self.timeouts, self._context())
         except OSError as error:  # ssl.SSLError and socket.gaierror are OSErrors
             raise NotSent(
-                f"The blob service at {self.endpoint} cannot be reached ({_reason(error)}): nothing "
-                "was sent. Check that it runs and that its address is right."
+                f"The blob service at {self.endpoint} cannot be reached ({_reason(error)}): "
+                "nothing was sent. Check that it runs and that its address is right."
             ) from None
 
     def _context(self) -> "ssl.SSLContext | None":

@@ -70,10 +70,10 @@ _MEANING: Final[Mapping[Refusal, str]] = {
     Refusal.BUSY: "the service is too busy; send it again later",
     Refusal.NOT_FOUND: "no such container, blob or snapshot; check the names in the policy",
     Refusal.EXISTS: "a blob of this name is there already",
-    Refusal.AUTH: "the key or SAS is wrong, expired, or does not allow this; check it and the clock",
+    Refusal.AUTH: "the key or SAS is wrong, expired or does not allow this; check it and the clock",
     Refusal.LIMIT: "the service allows no more snapshots now",
     Refusal.UNREACHABLE: "nothing was sent",
-    Refusal.INVALID: "the service does not take this request: it is no page blob, or an unknown one",
+    Refusal.INVALID: "the service does not take this request: is it a page blob service?",
 }
 
 _ERROR_CODE: Final = re.compile(r"[A-Za-z0-9]{1,64}")

@@ -126,12 +126,12 @@ class BlobReader:
         """
         what = f"Opening {self._shown}"
         response = self._account.request("HEAD", self._path, {}, {})
-        if response.status == 200:
-            return True
         code = error_code(response.headers, response.body)
         if response.status == 404 and code == "BlobNotFound":
             return False
-        self._fail(response, what)
+        if response.status != 200:
+            self._fail(response, what)
+        return True
 
     def _fail(self, response: Response, what: str) -> NoReturn:
         code = error_code(response.headers, response.body)

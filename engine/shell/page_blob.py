@@ -59,28 +59,30 @@ class PageBlob:
     def execute(self, command: StoreCommand) -> StoreAnswer:
         """Do `command` once, and block until its outcome is known, or known to be unknown.
 
-        Never raises for operating errors. ValueError: a bug of the caller's (a line end in an ETag).
+        Never raises for operating errors; ValueError for a line end in an ETag is a caller's bug.
         """
+        answer: StoreAnswer
         try:
             match command:
                 case Put():
-                    return self._put(command)
+                    answer = self._put(command)
                 case Clear():
-                    return self._clear(command)
+                    answer = self._clear(command)
                 case Raise():
-                    return self._raise_number(command)
+                    answer = self._raise_number(command)
                 case Renew():
-                    return self._renew(command)
+                    answer = self._renew(command)
                 case Head():
-                    return self._head(command)
+                    answer = self._head(command)
                 case ReadPage():
-                    return self._read_page(command)
+                    answer = self._read_page(command)
                 case _:
-                    return self._control.execute(command)
+                    answer = self._control.execute(command)
         except NotSent as error:
             return Failed(command.id, Refusal.UNREACHABLE, detail=str(error))
         except NoAnswer as error:
             return Unknown(command.id, f"{self._what(command)}: {error}")
+        return answer
 
     def read_range(self, offset: int, length: int, snapshot: str | None = None) -> bytes:
         """Read `length` bytes from `offset`, any alignment, checked; see BlobReader.read_range."""
@@ -125,7 +127,7 @@ class PageBlob:
         if response.status == 201 and echoed != checksum:
             return Unknown(
                 command.id,
-                f"{self._what(command)}: the service stored bytes of another checksum than was sent",
+                f"{self._what(command)}: the service stored other bytes than were sent (MD5)",
             )
         return self._done(command, response, 201)
 

@@ -79,8 +79,8 @@ class StoreAccount:
         else:
             if self.credential.permissions and "r" not in self.credential.permissions:
                 raise ConfigurationError(
-                    f"The SAS for container {container!r} does not allow reading, so no disk can be "
-                    "mounted through it. Issue one whose permissions include r (read)."
+                    f"The SAS for container {container!r} does not allow reading, so no disk can "
+                    "be mounted through it. Issue one whose permissions include r (read)."
                 )
             token = self.credential.text
         own = {"snapshot": snapshot} if snapshot else {}
@@ -93,8 +93,8 @@ class StoreAccount:
     def _check_names(self, container: str, blob: str) -> None:
         if not _CONTAINER.fullmatch(container):
             raise ConfigurationError(
-                f"{container!r} is no container name: 3 to 63 lower-case letters, digits and single "
-                "hyphens, beginning and ending in a letter or digit."
+                f"{container!r} is no container name: 3 to 63 lower-case letters, digits and "
+                "single hyphens, beginning and ending in a letter or digit."
             )
         if not 0 < len(blob) <= _BLOB_NAME_CHARS_MAX or blob[-1] in "./" or blob[0] == "/":
             raise ConfigurationError(
