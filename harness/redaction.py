@@ -50,7 +50,14 @@ class _Known:
 
     def add(self, secret: str) -> None:
         once = quote(secret, safe="")
-        new = {secret, once, quote(once, safe=""), quote(secret), once.lower(), _escaped(secret)}
+        new = {
+            secret,
+            once,
+            quote(once, safe=""),
+            quote(secret),
+            re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), once),
+            _escaped(secret),
+        }
         merged = new.union(self._spellings)
         self._spellings = tuple(sorted(merged, key=lambda text: (-len(text), text)))
 
