@@ -6,20 +6,13 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from harness.disk.content import Content
+from harness.disk.expected_ledger import ExpectedLedger
 from harness.disk.findings import Consumer
 from harness.disk.source import Disk, Extent
 from harness.disk.tools import ToolBox
 from harness.disk.validator import Layout
 
 StepVerdict = Literal["good", "bad", "inconclusive", "not applicable"]
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedLedger:
-    """The last ledger entry that must be on the disk: its index, and its hash in hex."""
-
-    index: int
-    hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

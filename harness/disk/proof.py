@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from harness.disk.case import Case, ExpectedLedger, Opinion, Prover
+from harness.disk.case import Case, Opinion, Prover
 from harness.disk.content import data_extents
+from harness.disk.expected_ledger import ExpectedLedger
 from harness.disk.findings import ALL_CONSUMERS, Consumer, Finding
 from harness.disk.local_disk import LocalDisk
 from harness.disk.provers.guest import GuestMount
