@@ -52,7 +52,9 @@ class RawImageJudgement(Fact, frozen=True, kw_only=True):
     `reason`."""
     reason: str = ""
     story: list[str] = []
-    """The finding in a few lines; empty if admissible."""
+    """The finding (provenance or order) in a few lines; empty if admissible."""
+    loss_story: list[str] = []
+    """What is missing though the mode promised it, in a few lines; empty if nothing is."""
     pages_checked: int
     pages_written: int
     """Pages of the image that hold a write of the workload."""
