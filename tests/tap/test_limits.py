@@ -157,15 +157,16 @@ def test_a_client_that_died_behind_back_pressure_does_not_block_the_next_one(
 
 
 def test_what_is_in_flight_when_the_client_dies_completes_in_silence(
-    holding_tap: RunningTap, holding: HoldingHandler
+    holding_tap: RunningTap, holding: HoldingHandler, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = open_export(holding_tap.address)
-    client.send(request(WRITE, 0, 512) + bytes(512) + request(FLUSH, 0, 0))
-    assert eventually(lambda: len(holding.held) == 2)
+    client.send((request(WRITE, 0, 512) + bytes(512)) * 20 + request(FLUSH, 0, 0))
+    assert eventually(lambda: len(holding.held) == 21)
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.sock.close()
     assert eventually(lambda: holding_tap.server.active is None)
     complete_all(holding_tap, holding)
+    assert caplog.text == ""
     with open_export(holding_tap.address) as another:
         assert another.size_bytes == holding.size_bytes
 
@@ -241,6 +242,26 @@ def test_a_fault_of_the_handler_costs_its_client_the_connection_and_is_reported(
         assert [type(fault["exception"]) for fault in tap.faults] == [ZeroDivisionError]
         with open_export(tap.address) as client:
             assert client.ask(FLUSH, 0, 0) == 0
+    finally:
+        tap.stop()
+
+
+def test_a_fault_of_the_handler_behind_back_pressure_does_the_same(
+    holding: HoldingHandler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_done: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(holding, "flush", fail)
+    tap = RunningTap(holding, f"unix:{tmp_path}/f.sock")
+    try:
+        with open_export(tap.address) as client:
+            client.send((request(WRITE, 0, 512) + bytes(512)) * 128 + request(FLUSH, 0, 0))
+            assert settled(holding) == 128
+            complete_all(tap, holding)
+            client.take(128 * 16)
+            assert client.is_closed()
+        assert [type(fault["exception"]) for fault in tap.faults] == [ZeroDivisionError]
     finally:
         tap.stop()
 
