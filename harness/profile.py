@@ -14,14 +14,15 @@ key: a misspelt bound must not be a bound that nobody checks.
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
 from harness.claims import CLAIMS
 from harness.errors import UsageError
-from harness.judge.facts import Mode, Order
+from harness.judge.facts import Order
 
 __all__ = [
     "BOUNDS",
@@ -43,7 +44,7 @@ PROFILES: Final = Path(__file__).resolve().parents[1] / "scenarios" / "profiles"
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
-Modes = Annotated[list[Mode], msgspec.Meta(min_length=1)]
+Modes = Annotated[list[Literal["sync", "sync-on-flush"]], msgspec.Meta(min_length=1)]
 Orders = Annotated[list[Order], msgspec.Meta(min_length=1)]
 
 
@@ -184,6 +185,9 @@ def _read_bounds(path: Path, claim: str, keys: dict[str, Any]) -> Bounds:
         if key not in shape.__struct_fields__:
             allowed = ", ".join(sorted(shape.__struct_fields__))
             raise UsageError(f"{where}: unknown key {key!r}; allowed: {allowed}")
+    for key, value in keys.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise UsageError(f"{where}: {key} is {value}; a bound is a finite number")
     try:
         return msgspec.convert(keys, shape)
     except msgspec.ValidationError as error:

@@ -1,0 +1,91 @@
+"""Claim direct-write: the engine wrote next to nothing besides the volume and its blob.
+
+Two accounts of the kernel are compared with the volume's own writes, and the worse one counts:
+`write_bytes` (what reached storage, in whole pages) and `wchar` (what was passed to write calls,
+less what is known to have gone to pipes). It does not verify copies in memory or on a tmpfs
+(the kernel counts neither as storage), copies through mmap in the second account, or what the blob
+service does inside.
+"""
+
+from harness.judge.facts import DirectWrite, RunFacts
+from harness.judge.ruling import Ruling, plural
+from harness.profile import DirectWriteBounds
+
+__all__ = ["judge_direct_write"]
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def judge_direct_write(facts: RunFacts, bounds: DirectWriteBounds) -> Ruling:
+    """Demand that the sum over all trials stays in proportion to what was replicated."""
+    ruling = Ruling(
+        "direct-write",
+        bound=f"at most {bounds.mib_per_gib:g} MiB written elsewhere for each GiB replicated, and"
+        " no other object",
+    )
+    replicated = excess = logs = 0
+    items: dict[str, int] = {}
+    for trial in facts.trials:
+        direct = trial.direct_write
+        if direct is None:
+            continue
+        ruling.cite(*direct.evidence, *trial.evidence)
+        _check_objects(trial.name, direct, ruling)
+        if not direct.folders_on_disk:
+            ruling.gaps.append(f"{trial.name}: a folder of the engine is on a tmpfs")
+        if not direct.processes:
+            ruling.gaps.append(f"{trial.name}: no process was measured")
+            continue
+        ruling.trials += 1
+        replicated += direct.replicated_bytes
+        excess += max(_on_storage(direct), _in_calls(direct), 0)
+        logs += direct.store_log
+        for item in direct.own_writes:
+            items[item.what] = items.get(item.what, 0) + item.bytes
+    ruling.exercised = replicated // MIB
+    _weigh(ruling, bounds, replicated, excess)
+    listed = ", ".join(f"{what} {size} B" for what, size in sorted(items.items()))
+    ruling.figure = (
+        f"{excess} bytes elsewhere for {replicated / MIB:.1f} MiB replicated"
+        + (f" (itemised: {listed})" if listed else "")
+        + f"; request log read in {logs} of {plural(ruling.trials, 'trial')}"
+    )
+    if ruling.trials and logs < ruling.trials:
+        ruling.remark = (
+            "the service's request log was not at hand everywhere: there, only the"
+            " container's listing shows that no other object was written"
+        )
+    return ruling
+
+
+def _weigh(ruling: Ruling, bounds: DirectWriteBounds, replicated: int, excess: int) -> None:
+    """Compare the excess with the bound; with little replicated only a plain copy is a breach."""
+    allowed = bounds.mib_per_gib * MIB * replicated / GIB
+    enough = replicated >= bounds.replicated_mib * MIB
+    if excess > allowed and (enough or excess * 2 >= replicated > 0):
+        ruling.breaches.append(
+            f"{excess} bytes were written elsewhere, {allowed:.0f} are allowed for"
+            f" {replicated} bytes replicated"
+        )
+    if not enough:
+        ruling.gaps.append(
+            f"only {replicated / MIB:.1f} MiB replicated, {bounds.replicated_mib:g} MiB demanded"
+        )
+
+
+def _check_objects(name: str, direct: DirectWrite, ruling: Ruling) -> None:
+    if direct.other_objects:
+        ruling.breaches.append(f"{name}: other objects: {', '.join(direct.other_objects[:5])}")
+    if direct.store_log and direct.log_requests == 0:
+        ruling.gaps.append(f"{name}: the request log shows no write at all")
+
+
+def _on_storage(direct: DirectWrite) -> int:
+    own = direct.volume_page_bytes or direct.volume_bytes
+    return sum(process.write_bytes for process in direct.processes) - own
+
+
+def _in_calls(direct: DirectWrite) -> int:
+    pipes = sum(item.bytes for item in direct.own_writes if not item.storage)
+    return sum(process.wchar for process in direct.processes) - direct.volume_bytes - pipes
