@@ -18,6 +18,9 @@ from harness.disk.source import READ_BYTES_MAX, Disk, Extent, clip, merge
 
 MIB: Final = 1024 * 1024
 CHUNK_BYTES: Final = 64 * 1024
+GAP_BYTES_MAX: Final = 512 * 1024
+"""A hole up to this long is read with its neighbours: a request costs more than these zeros."""
+
 _ZEROS: Final = bytes(CHUNK_BYTES)
 _CHUNK_HEADER: Final = struct.Struct("<QQ")
 
@@ -50,8 +53,9 @@ class Content:
 
 
 def data_extents(disk: Disk, size_bytes: int) -> list[Extent]:
-    """Return where the disk proper may hold data, in whole chunks."""
-    return clip(merge([_in_chunks(extent) for extent in disk.extents()]), size_bytes)
+    """Return where the disk proper may hold data, in whole chunks; small holes are included."""
+    chunks = [_in_chunks(extent) for extent in disk.extents()]
+    return clip(merge(chunks, GAP_BYTES_MAX), size_bytes)
 
 
 def _in_chunks(extent: Extent) -> Extent:
