@@ -1,0 +1,31 @@
+# The commands of a visitor. Each does all of its own set-up; a second run reuses everything.
+#   make certify [ARGS="--out DIR"]   kill a live volume's site, boot a VM from the blob, certify
+#   make test                         lint, types, architecture and every test, with coverage
+#   make setup                        the set-up alone; then .venv/bin/mountproof is there
+#   make fresh                        set-up, doctor and one proof inside a brand-new Debian root
+#   make lock                         renew the lock files
+
+.PHONY: certify test setup fresh lock
+.DEFAULT_GOAL := certify
+ARGS ?=
+
+# A minimal Debian has no python3 yet; everything else is installed by harness.provision.
+PROVISION = { command -v python3 >/dev/null || { apt-get update -q && apt-get install -y -q \
+	--no-install-recommends python3; }; } && python3 -m harness.provision
+
+setup:
+	@$(PROVISION) setup
+
+# The last line tells the exit code, since make itself ends with 2 whatever the command's was.
+certify:
+	@code=0; { $(PROVISION) setup && .venv/bin/mountproof certify $(ARGS); } || code=$$?; \
+	echo "exit code: $$code"; exit $$code
+
+test: setup
+	@.venv/bin/tox run
+
+fresh:
+	@$(PROVISION) fresh
+
+lock:
+	@$(PROVISION) lock

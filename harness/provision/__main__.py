@@ -1,0 +1,66 @@
+"""Set-up's own command line: `python3 -m harness.provision setup | fresh | lock`.
+
+Exit codes: 0 done, 2 a part could not be had (the message names it), 64 wrong usage.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - older ones must get as far as this message
+    sys.exit("mountproof needs Python 3.11 or newer as python3 (Debian 12 has it)")
+
+import argparse
+import time
+
+from harness.provision import debian, guest_parts, node_parts, python_env
+from harness.provision.places import Places, places
+from harness.provision.progress import SetupError, say
+
+
+def set_up(where: Places) -> None:
+    """Have every part; instant when all are there."""
+    started = time.monotonic()
+    where.cache.mkdir(parents=True, exist_ok=True)
+    debian.ensure(debian.LAB, where)
+    python_env.ensure(where)
+    node_parts.ensure(where)
+    guest_parts.ensure(where)
+    say(f"==> All parts are there ({time.monotonic() - started:.1f} s)")
+
+
+def _fresh(where: Places) -> None:
+    from harness.provision.fresh import prove_on_fresh_debian
+
+    debian.ensure(debian.FRESH_ROOT, where)
+    prove_on_fresh_debian(where)
+
+
+def _lock(where: Places) -> None:
+    from harness.provision.lock import write_locks
+
+    write_locks(where)
+
+
+_COMMANDS = {"setup": set_up, "fresh": _fresh, "lock": _lock}
+
+
+def main() -> int:
+    """Run one command and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python3 -m harness.provision", description=__doc__)
+    parser.add_argument("command", choices=sorted(_COMMANDS))
+    try:
+        command = _COMMANDS[parser.parse_args().command]
+    except SystemExit as stop:
+        return 64 if stop.code else 0
+    try:
+        command(places())
+    except SetupError as error:
+        print(f"set-up failed: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("set-up was interrupted; run it again to go on", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
