@@ -4,6 +4,7 @@ Every request has a client, and so a connection, of its own: none is ever stale.
 imported at the first use, because that takes 0.4 s and the data path does not need it.
 """
 
+import logging
 import re
 import threading
 import time
@@ -41,8 +42,11 @@ _SNAPSHOT_ID: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}Z")
 _SNAPSHOT_SPACING_SECONDS: Final = 0.002
 """Snapshot ids are clock readings; some services count only milliseconds (gotcha 7)."""
 
+# The SDK masks signatures in its own log; the library beneath it logs whole URLs, SAS and all.
+logging.getLogger("urllib3").setLevel(logging.WARNING)
+
 _NOT_CONNECTED: Final = frozenset(
-    {"NewConnectionError", "ConnectTimeoutError", "NameResolutionError"}
+    {"NewConnectionError", "ConnectTimeoutError", "NameResolutionError", "SSLCertVerificationError"}
 )
 
 

@@ -1,0 +1,1 @@
+"""Tests of the page-blob store: signing, outcomes, connections, and every command for real."""
