@@ -13,7 +13,7 @@ in byte-wise tables instead of being summed over the bytes that were compared al
 
 import zlib
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -170,7 +170,7 @@ def _checksums(volume: int, numbers: Words, indices: Words, keys: Words) -> Word
     return crc.astype(np.uint64)
 
 
-@cache
+@lru_cache(maxsize=8)
 def _crc_tables(volume: int) -> tuple[int, NDArray[np.uint32]]:
     """CRC of the page with N = P = K = 0, and what each byte of N, P and K changes in it."""
     plain = np.zeros(_WORDS, dtype="<u8")
