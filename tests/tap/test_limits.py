@@ -1,5 +1,6 @@
 """Back pressure, one client at a time, clients that die, and the end of the server."""
 
+import errno
 import random
 import socket
 import struct
@@ -182,6 +183,27 @@ def test_connections_that_say_nothing_are_limited(tap: RunningTap) -> None:
     finally:
         for sock in idle:
             sock.close()
+
+
+def test_out_of_descriptors_a_client_waits_and_nothing_spins(
+    tap: RunningTap, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused: list[float] = []
+
+    def refuse(_sock: socket.socket) -> tuple[socket.socket, object]:
+        refused.append(time.monotonic())
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("engine.shell.tap.ACCEPT_PAUSE_SECONDS", 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(socket.socket, "accept", refuse)
+        client = NbdClient(tap.address)
+        assert eventually(lambda: len(refused) >= 2)
+    with client:
+        client.hello().go()
+        assert client.ask(FLUSH, 0, 0) == 0
+    assert refused[1] - refused[0] >= 0.1
+    assert "cannot accept a client: Too many open files" in caplog.text
 
 
 def _listens(address: str) -> bool:
