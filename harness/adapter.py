@@ -88,8 +88,6 @@ class SystemStatus:
     queued: int | None
     """Operations of the client that are held or not yet in the blob, those in flight included."""
     replicated_bytes: int | None
-    volume_bytes: int | None
-    """Bytes it wrote to the local volume for its client."""
     refused: int | None
     """Requests that the store refused."""
 

@@ -147,7 +147,7 @@ class EngineVolume:
         """Ask the primary's control socket."""
         if not self._primary.running:
             return None
-        answer = ask_control(self._primary_side / "state" / "control.sock", {"ask": "status"})
+        answer = ask_control(self._primary_side / "state" / "control.sock", {"request": "status"})
         return None if answer is None else parse_status(answer, self._order.name)
 
     def check_running(self) -> None:
@@ -247,29 +247,31 @@ def ask_control(path: Path, question: Mapping[str, str]) -> dict[str, object] | 
 def parse_status(answer: Mapping[str, object], volume: str) -> SystemStatus | None:
     """One volume's part of the primary's answer."""
     volumes = answer.get("volumes")
-    if not isinstance(volumes, list):
+    entry = volumes.get(volume) if isinstance(volumes, dict) else None
+    if not isinstance(entry, dict):
         return None
-    for entry in volumes:
-        if isinstance(entry, dict) and entry.get("volume", entry.get("name")) == volume:
-            lag_us = _number(entry, "lag_us")
-            return SystemStatus(
-                at=time.monotonic(),
-                phase=str(entry.get("phase", "")),
-                protected=entry.get("protected") is True,
-                lag_s=None if lag_us is None else lag_us / 1e6,
-                lag_bytes=_number(entry, "lag_bytes"),
-                in_flight=_number(entry, "puts_in_flight"),
-                queued=_number(entry, "operations_open"),
-                replicated_bytes=_number(entry, "bytes_done"),
-                volume_bytes=_number(entry, "local_bytes"),
-                refused=_number(entry, "puts_refused"),
-            )
-    return None
+    lag_us = _number(entry, "lag_us")
+    return SystemStatus(
+        at=time.monotonic(),
+        phase=str(entry.get("phase", "")),
+        protected=entry.get("protected") is True,
+        lag_s=None if lag_us is None else lag_us / 1e6,
+        lag_bytes=_number(entry, "lag_bytes"),
+        in_flight=_number(entry, "puts_in_flight"),
+        queued=_number(entry, "operations_open"),
+        replicated_bytes=_sum(entry, "bytes_done", "seeded_bytes"),
+        refused=_number(entry, "puts_refused"),
+    )
 
 
 def _number(entry: Mapping[str, object], key: str) -> int | None:
     value = entry.get(key)
     return int(value) if isinstance(value, int | float) else None
+
+
+def _sum(entry: Mapping[str, object], *keys: str) -> int | None:
+    values = [_number(entry, key) for key in keys]
+    return None if None in values else sum(value or 0 for value in values)
 
 
 def _last_words(process: LabProcess) -> str:

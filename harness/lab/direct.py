@@ -1,0 +1,91 @@
+"""Where the volume's data went: kernel counters, the system's own files, the store's request log.
+
+Measured with the raw workload only: there the lab knows every byte that the guest wrote, and need
+not believe the system.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from harness.judge.facts import DirectWrite, OwnWrite, ProcessIo
+from harness.lab.stage import Stage
+from harness.lab.workload import RawProgress
+
+__all__ = ["measure_direct_write"]
+
+KERNEL_PAGE: Final = 4096
+TMPFS_KINDS: Final = frozenset({"tmpfs", "ramfs", "devtmpfs"})
+
+
+def measure_direct_write(stage: Stage) -> DirectWrite | None:
+    """Call it after the system's end at the primary; None without a raw workload."""
+    progress = stage.workload.progress
+    if not isinstance(progress, RawProgress):
+        return None
+    last = stage.status.last
+    processes = [
+        ProcessIo(
+            process=name,
+            write_bytes=io.write_bytes - io.cancelled_write_bytes,
+            wchar=io.wchar,
+        )
+        for name, io in sorted(stage.volume.io().items())
+    ]
+    others, requests = _other_objects(stage)
+    evidence = [stage.keep_json("io.json", {name: io for name, io in stage.volume.io().items()})]
+    return DirectWrite(
+        processes=processes,
+        volume_bytes=progress.bytes,
+        volume_page_bytes=progress.page_bytes,
+        own_writes=_own_writes(stage),
+        replicated_bytes=(last.replicated_bytes or 0) if last is not None else 0,
+        folders_on_disk=_file_system_of(stage.site) not in TMPFS_KINDS,
+        store_log=stage.lab.store_log is not None,
+        other_objects=others,
+        log_requests=requests,
+        evidence=evidence,
+    )
+
+
+def _own_writes(stage: Stage) -> list[OwnWrite]:
+    files = stage.volume.own_files()
+    items = [
+        OwnWrite(what=name, bytes=-(-size // KERNEL_PAGE) * KERNEL_PAGE, storage=True)
+        for name, size in files.items()
+        if not name.startswith("logs/")
+    ]
+    spoken = sum(size for name, size in files.items() if name.startswith("logs/"))
+    return [*items, OwnWrite(what="event lines and log, to pipes", bytes=spoken, storage=False)]
+
+
+def _other_objects(stage: Stage) -> tuple[list[str], int]:
+    """Objects of this container besides the trials' own blobs, and the write requests seen."""
+    view, log = stage.lab.view, stage.lab.store_log
+    own = f"{view.container}/{stage.blob}"
+    if log is None:
+        return [name for name in view.list_blobs() if not name.endswith(".vhd")], 0
+    # Other trials run beside this one: each has one blob, named after the trial.
+    written = [
+        request.target
+        for request in log.requests()
+        if request.writes and request.target.startswith(f"{view.container}/")
+    ]
+    strangers = {target for target in written if not _is_trial_blob(stage, target)}
+    return sorted(strangers), sum(1 for target in written if target == own)
+
+
+def _is_trial_blob(stage: Stage, target: str) -> bool:
+    name = target.partition("/")[2]
+    return name in stage.lab.blobs
+
+
+def _file_system_of(folder: Path) -> str:
+    """Type of the file system that holds `folder`, by /proc/self/mountinfo."""
+    device = os.stat(folder).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split()[2] == wanted:
+            return after.split()[0]
+    return "unknown"

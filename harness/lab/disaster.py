@@ -1,0 +1,70 @@
+"""The disaster itself: the instant, the kill, and what is certain about it afterwards."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from harness.adapter import SystemStatus
+from harness.lab.stage import Stage
+from harness.lab.waiting import TookTooLong
+
+__all__ = ["Disaster", "kill_primary_site", "why_not_counted"]
+
+IN_FLIGHT_WAIT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Disaster:
+    """What was known at the instant `at` (monotonic seconds)."""
+
+    at: float
+    acknowledged: int
+    guest_in_flight: int
+    """Writes of the guest begun and not acknowledged: counted after the port was drained."""
+    status: SystemStatus | None
+    """The system's last word before."""
+
+
+def kill_primary_site(stage: Stage) -> Disaster:
+    """SIGKILL engine and guest with a write in flight; then take volume and state out of reach."""
+    status = await_write_in_flight(stage)
+    at = stage.volume.kill_primary()
+    stage.workload.kill()
+    stage.timeline.point("faults", "SIGKILL: engine primary and guest", at)
+    stage.workload.drain()
+    stage.end_looks()
+    stage.volume.take_primary_away()
+    stage.timeline.point("faults", "primary's volume and state out of reach")
+    progress = stage.workload.progress
+    return Disaster(at, progress.acknowledged, progress.in_flight, status)
+
+
+def await_write_in_flight(stage: Stage, *, in_store: bool = False) -> SystemStatus | None:
+    """Wait for an instant with a write of the guest in flight; returns the status of that instant.
+
+    With `in_store` a request to the store must be in flight or queued, by the system's status.
+    """
+    progress = stage.workload.progress
+    latest: list[SystemStatus | None] = [stage.status.last]
+
+    def now() -> bool:
+        if in_store:
+            latest[0] = stage.status.take()
+            busy = latest[0] is not None and (latest[0].in_flight or 0) > 0
+            return busy and progress.in_flight > 0
+        return progress.in_flight > 0
+
+    try:
+        stage.lab.stop.until(now, IN_FLIGHT_WAIT_S, "a write in flight", poll_s=0.001)
+    except TookTooLong:
+        stage.lab.say(f"{stage.plan.name}: no write was in flight within {IN_FLIGHT_WAIT_S:g} s")
+    return latest[0]
+
+
+def why_not_counted(stage: Stage, disaster: Disaster) -> str:
+    """Why this disaster says too little to count; empty if it counts."""
+    least = stage.plan.acknowledgements_min
+    if disaster.acknowledged < least:
+        return f"only {disaster.acknowledged} acknowledged writes, {least} are needed"
+    if disaster.guest_in_flight < 1:
+        return "no write in flight at the kill"
+    return ""

@@ -1,0 +1,279 @@
+"""One trial's stage: volume, protected system, guest at work and the looks at them, up to the disaster.
+
+Everything that was started is stopped when the stage closes, whatever happened on it.
+"""
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from harness.adapter import (
+    BlobService,
+    Handover,
+    ProtectedVolume,
+    ReplicationSystem,
+    SystemEvent,
+    VolumeOrder,
+)
+from harness.errors import Inconclusive
+from harness.evidence import EvidenceFolder
+from harness.lab.blob_view import BlobView
+from harness.lab.plan import MIB, TrialPlan
+from harness.lab.sampling import BlobLooks, Periodic, StatusSamples
+from harness.lab.store_log import StoreLog
+from harness.lab.timeline import Timeline
+from harness.lab.waiting import StopSignal
+from harness.lab.workload import Guest, LedgerProgress, RawProgress, Workload
+
+__all__ = ["GuestMaker", "Lab", "Stage"]
+
+PROTECT_S: Final = 60.0
+GUEST_READY_S: Final = 90.0
+LOAD_S: Final = 90.0
+STATUS_EVERY_S: Final = 0.2
+LOOK_EVERY_S: Final = 0.3
+CONSOLE: Final = "console.log"
+RAW_SPAN_BYTES: Final = 32 * MIB
+"""The raw workload writes below this; what lies above was there before protection began."""
+
+
+class GuestMaker(Protocol):
+    """The primary's guest, started when its context is entered, gone when that is left."""
+
+    def __call__(
+        self, role: str, options: Mapping[str, int], device: str, export: str, console: Path
+    ) -> contextlib.AbstractContextManager[Guest]:
+        """Make a guest with this role and options that writes to an NBD device."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """What all trials of a run share."""
+
+    system: ReplicationSystem
+    view: BlobView
+    store_log: StoreLog | None
+    scratch: Path
+    evidence: EvidenceFolder
+    stop: StopSignal
+    make_guest: GuestMaker
+    rpo_s: float
+    blobs: frozenset[str]
+    """Names of all blobs that the trials of this run protect to."""
+    say: Callable[[str], None] = field(default=lambda _text: None)
+
+
+class Stage:
+    """The common part of every trial. Use it as a context manager."""
+
+    def __init__(self, lab: Lab, plan: TrialPlan) -> None:
+        self.lab = lab
+        self.plan = plan
+        self.timeline = Timeline()
+        self.blob = f"{plan.name}.vhd"
+        self.evidence_dir = f"evidence/trials/{plan.name}"
+        self.evidence: list[str] = []
+        self.site = lab.scratch / plan.name
+        self.site.mkdir()
+        (self.site / "primary").mkdir()
+        self.volume_path = self.site / "primary" / "volume.img"
+        self._stack = contextlib.ExitStack()
+        self.protected_at = 0.0
+        self.blob_url = lab.view.read_url(self.blob)
+
+    # ── life ──────────────────────────────────────────────────────────────────────────────────
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def set_up(self) -> None:
+        """Volume, system, protection, guest, load: until the disaster's preconditions hold."""
+        self._make_volume()
+        self.volume = self._protect()
+        self.status = StatusSamples(self.volume.status)
+        looks = BlobLooks(
+            self.blob_url, self.plan.volume_bytes, self.timeline, lambda: self.status.last
+        )
+        self.looks = looks
+        self._wait_protected()
+        self.workload = self._start_guest()
+        self._statuses = Periodic("status", STATUS_EVERY_S, lambda: _ignore(self.status.take()))
+        self._blob_looks = Periodic("looks", LOOK_EVERY_S, looks.take)
+        self._stack.enter_context(self._statuses)
+        self._stack.enter_context(self._blob_looks)
+        self._work()
+
+    def end_looks(self) -> None:
+        """Stop looking: the disaster is about to begin, or has begun."""
+        self._statuses.__exit__(None, None, None)
+        self._blob_looks.__exit__(None, None, None)
+        for looks in (self._statuses, self._blob_looks):
+            if looks.failure is not None:
+                raise looks.failure
+
+    # ── waiting ───────────────────────────────────────────────────────────────────────────────
+
+    def until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Wait, with the system's health checked on the way."""
+
+        def checked() -> bool:
+            self.volume.check_running()
+            return condition()
+
+        self.lab.stop.until(checked, timeout_s, f"{self.plan.name}: {what}")
+
+    def first_event(self, side: str, *names: str) -> SystemEvent | None:
+        """The first event of that side with one of these names."""
+        found = (e for e in self.volume.events() if e.side == side and e.name in names)
+        return next(found, None)
+
+    def wait_handover(self, timeout_s: float) -> Handover:
+        """Until the standby handed the disk over; `Inconclusive` with its reason if it refused."""
+
+        def decided() -> bool:
+            refused = self.first_event("standby", "refused")
+            if refused is not None:
+                raise Inconclusive(
+                    f"{self.plan.name}: the standby refused to fail over:"
+                    f" {refused.fields.get('reason', 'no reason given')}"
+                )
+            return self.volume.handover() is not None
+
+        self.until(decided, timeout_s, "failover")
+        handover = self.volume.handover()
+        assert handover is not None
+        return handover
+
+    # ── evidence ──────────────────────────────────────────────────────────────────────────────
+
+    def keep(self, name: str, write: Callable[[Path], object]) -> str:
+        """Have `write` make a file in the scratch folder, and keep it, redacted, as evidence."""
+        place = self.site / f"evidence-{name.replace('/', '-')}"
+        write(place)
+        return self.keep_file(name, place)
+
+    def keep_file(self, name: str, source: Path) -> str:
+        """Keep a file as evidence, redacted."""
+        rel = self.lab.evidence.adopt_file(f"{self.evidence_dir}/{name}", source)
+        self.evidence.append(rel)
+        return rel
+
+    def keep_json(self, name: str, value: object) -> str:
+        """Keep a value as JSON evidence."""
+        rel = self.lab.evidence.write_json(f"{self.evidence_dir}/{name}", value)
+        self.evidence.append(rel)
+        return rel
+
+    def keep_text(self, name: str, text: str) -> str:
+        """Keep a text as evidence, redacted."""
+        rel = self.lab.evidence.write_text(f"{self.evidence_dir}/{name}", text)
+        self.evidence.append(rel)
+        return rel
+
+    def keep_logs(self) -> None:
+        """Keep whatever logs there are: system, guest's port; for failed trials too."""
+        if hasattr(self, "volume"):
+            for name, place in self.volume.logs().items():
+                if place.exists():
+                    self.keep_file(name, place)
+        if hasattr(self, "workload"):
+            self.keep("workload.port.txt", self.workload.save)
+            self.keep_text("workload.command.txt", self.workload.guest.evidence)
+        console = self.site / "guest" / CONSOLE
+        if console.exists():
+            self.keep_file("workload.console.txt", console)
+
+    # ── steps of the set-up ───────────────────────────────────────────────────────────────────
+
+    def _make_volume(self) -> None:
+        plan = self.plan
+        with self.volume_path.open("xb") as file:
+            file.truncate(plan.volume_bytes)
+            if plan.prefill_bytes:
+                file.seek(plan.volume_bytes - plan.prefill_bytes)
+                dice = random.Random(plan.seed)
+                for _ in range(plan.prefill_bytes // MIB):
+                    file.write(dice.randbytes(MIB))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _protect(self) -> ProtectedVolume:
+        plan = self.plan
+        order = VolumeOrder(
+            name="db",
+            path=self.volume_path,
+            blob=self.blob,
+            mode=plan.mode,
+            order=plan.order,
+            fence=plan.fence,
+            max_lag_s=plan.max_lag_s,
+        )
+        view = self.lab.view
+        service = BlobService(view.connection_string, view.container)
+        volume = self.lab.system.protect(order, service, self.site)
+        self._stack.callback(volume.stop)
+        self.timeline.point("replication", "protection started")
+        return volume
+
+    def _wait_protected(self) -> None:
+        def protected() -> bool:
+            refused = self.first_event("primary", "refused")
+            if refused is not None:
+                raise Inconclusive(
+                    f"{self.plan.name}: the primary refused:"
+                    f" {refused.fields.get('reason', 'no reason given')}"
+                )
+            return self.first_event("primary", "protected") is not None
+
+        self.until(protected, PROTECT_S, "protection")
+        event = self.first_event("primary", "protected")
+        assert event is not None
+        self.protected_at = event.at
+        self.timeline.span("replication", "seeding", self.timeline.origin, event.at)
+        self.timeline.point("replication", "protected", event.at)
+
+    def _start_guest(self) -> Workload:
+        raw = self.plan.kind in ("raw", "fence")
+        options = {"seed": self.plan.seed, **(_RAW_OPTIONS if raw else {"format": 1})}
+        folder = self.site / "guest"
+        folder.mkdir()
+        role, volume = ("raw" if raw else "workload"), self.volume
+        began = time.monotonic()
+        guest = self._stack.enter_context(
+            self.lab.make_guest(role, options, volume.device, volume.export, folder / CONSOLE)
+        )
+        workload = Workload(guest, RawProgress() if raw else LedgerProgress(self.plan.seed))
+        self.workload = workload
+        workload.wait_ready(self.lab.stop, GUEST_READY_S)
+        self.timeline.span("boot", "primary guest starts", began, workload.ready_at or began)
+        return workload
+
+    def _work(self) -> None:
+        progress, least = self.workload.progress, self.plan.acknowledgements_min
+
+        def enough() -> bool:
+            if self.workload.ended:
+                raise Inconclusive(
+                    f"{self.plan.name}: the primary guest ended by itself {self.workload.trouble}"
+                )
+            return progress.acknowledged >= least
+
+        self.until(enough, LOAD_S, f"{least} acknowledged writes")
+        self.lab.stop.sleep(self.plan.extra_s)
+
+
+_RAW_OPTIONS: Final = {"volume": 1, "inflight": 4, "span_bytes": RAW_SPAN_BYTES}
+
+
+def _ignore(_value: object) -> None:
+    """A periodic act has no result."""
+

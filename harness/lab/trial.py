@@ -1,0 +1,204 @@
+"""One trial from start to end: set the stage, strike, recover, and write down what was measured."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from harness.disk.proof import ExpectedLedger
+from harness.disk.source import open_disk
+from harness.errors import MountproofError
+from harness.evidence import ProofStep, Trial
+from harness.judge.facts import RawImageJudgement, TrialFacts, flat
+from harness.judge.raw_image import judge_recovered
+from harness.lab.blob_view import disk_chunks
+from harness.lab.direct import measure_direct_write
+from harness.lab.disaster import Disaster, kill_primary_site, why_not_counted
+from harness.lab.fence import run_fence
+from harness.lab.plan import TrialPlan
+from harness.lab.recovery import (
+    Recovery,
+    boot_outcome,
+    kill_sample,
+    ledger_outcome,
+    recover,
+    rto_figures,
+)
+from harness.lab.stage import RAW_SPAN_BYTES, Lab, Stage
+from harness.lab.waiting import Stopped
+from harness.lab.workload import LedgerProgress, RawProgress
+from harness.oracle.loss import LossRule
+from harness.redaction import redact
+
+__all__ = ["TrialOutcome", "run_trial"]
+
+RAW_VOLUME_ID: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOutcome:
+    """What the judges get, and what the reports show."""
+
+    facts: TrialFacts
+    trial: Trial
+
+
+def run_trial(lab: Lab, plan: TrialPlan) -> TrialOutcome:
+    """Stage one disaster. A trial that fails is an outcome that does not count, with its reason.
+
+    `Stopped` is let through: the run is over.
+    """
+    steps: list[ProofStep] = []
+    with Stage(lab, plan) as stage:
+        try:
+            facts = _ACTS[plan.kind](stage, steps)
+        except Stopped:
+            stage.keep_logs()
+            raise
+        except MountproofError as error:
+            facts = _failed(plan, str(error))
+        except Exception as error:  # noqa: BLE001 - one broken trial must not take the run with it
+            facts = _failed(plan, f"internal error: {type(error).__name__}: {error}")
+        stage.keep_logs()
+        return _outcome(stage, facts, steps)
+
+
+def _failed(plan: TrialPlan, reason: str) -> TrialFacts:
+    return TrialFacts(
+        name=plan.name,
+        mode=plan.mode,
+        order=plan.order,
+        kind=plan.kind,
+        counted=False,
+        why_not_counted=redact(reason),
+    )
+
+
+def _kill(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
+    """Kill the primary site in mid-write and recover, with a ledger or with raw pages."""
+    stage.set_up()
+    disaster = kill_primary_site(stage)
+    expected = _owed_ledger(stage, disaster)
+    recovery = recover(stage, expected)
+    steps.extend(recovery.proof.steps)
+    why = why_not_counted(stage, disaster)
+    plan = stage.plan
+    raw = _raw_judgement(stage, disaster, recovery)
+    stage.volume.stop()
+    return TrialFacts(
+        name=plan.name,
+        mode=plan.mode,
+        order=plan.order,
+        kind=plan.kind,
+        counted=not why,
+        why_not_counted=why,
+        samples=[*_kept_looks(stage), kill_sample(stage, disaster, recovery)],
+        ledger=ledger_outcome(stage, disaster, recovery),
+        raw=raw,
+        rto=rto_figures(stage, disaster.at, recovery),
+        direct_write=measure_direct_write(stage),
+        boot=boot_outcome(stage, recovery),
+        max_lag_s=stage.status.max_lag_s,
+    )
+
+
+def _fence(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
+    """Pause the primary in mid-write, fail over, wake it: it must change nothing."""
+    stage.set_up()
+    fenced = run_fence(stage)
+    recovery = recover(stage, None)
+    steps.extend(recovery.proof.steps)
+    plan = stage.plan
+    return TrialFacts(
+        name=plan.name,
+        mode=plan.mode,
+        order=plan.order,
+        kind=plan.kind,
+        counted=not fenced.why_not_counted,
+        why_not_counted=fenced.why_not_counted,
+        samples=_kept_looks(stage),
+        fence=fenced.outcome,
+        max_lag_s=stage.status.max_lag_s,
+    )
+
+
+_ACTS: Final[dict[str, Callable[[Stage, list[ProofStep]], TrialFacts]]] = {
+    "kill": _kill,
+    "raw": _kill,
+    "fence": _fence,
+}
+
+
+def _owed_ledger(stage: Stage, disaster: Disaster) -> ExpectedLedger | None:
+    """The last acknowledged entry, where the mode promises that it is there."""
+    del disaster
+    progress = stage.workload.progress
+    if not isinstance(progress, LedgerProgress) or stage.plan.mode == "async":
+        return None
+    if not progress.acks:
+        return None
+    _at, index, digest = progress.acks[-1]
+    return ExpectedLedger(index, digest, progress.seed)
+
+
+def _raw_judgement(
+    stage: Stage, disaster: Disaster, recovery: Recovery
+) -> RawImageJudgement | None:
+    if not isinstance(stage.workload.progress, RawProgress):
+        return None
+    plan = stage.plan
+    disk = open_disk(recovery.handover.url)
+    try:
+        return judge_recovered(
+            chunks=disk_chunks(disk, RAW_SPAN_BYTES),
+            size_bytes=RAW_SPAN_BYTES,
+            volume=RAW_VOLUME_ID,
+            lines=stage.workload.lines,
+            order=plan.order,
+            rule=LossRule(plan.mode, disaster.at, stage.lab.rpo_s, stage.protected_at),
+            evidence=f"{stage.evidence_dir}/workload.port.txt",
+        )
+    finally:
+        disk.close()
+
+
+def _kept_looks(stage: Stage) -> list:  # type: ignore[type-arg]
+    rel = stage.keep_json("looks.json", stage.looks.samples)
+    return [msgspec.structs.replace(sample, evidence=rel) for sample in stage.looks.samples]
+
+
+def _outcome(stage: Stage, facts: TrialFacts, steps: list[ProofStep]) -> TrialOutcome:
+    plan = stage.plan
+    _draw_load(stage)
+    facts = msgspec.structs.replace(facts, evidence=list(stage.evidence))
+    stage.keep_json("facts.json", facts)
+    trial = Trial(
+        name=plan.name,
+        mode=plan.mode,
+        order=plan.order,
+        kind=plan.kind,
+        seed=plan.seed,
+        counted=facts.counted,
+        why_not_counted=facts.why_not_counted,
+        facts=flat(facts),
+        timeline=stage.timeline.events(),
+        proofs=steps,
+        evidence=list(stage.evidence),
+    )
+    return TrialOutcome(facts, trial)
+
+
+def _draw_load(stage: Stage) -> None:
+    """Curves of the load, once it is over."""
+    if hasattr(stage, "workload"):
+        words = ("ack", "done")
+        acks = [at for at, text in stage.workload.lines if text.partition(" ")[0] in words]
+        points = [(at, float(number)) for number, at in enumerate(acks, 1)]
+        stage.timeline.curve("workload", "acknowledged writes", points)
+    if hasattr(stage, "status"):
+        samples = stage.status.samples
+        lags = [(s.at, s.lag_s) for s in samples if s.lag_s is not None]
+        stage.timeline.curve("replication", "lag seconds", lags)
+        in_flight = [(s.at, float(s.in_flight)) for s in samples if s.in_flight is not None]
+        stage.timeline.curve("store", "puts in flight", in_flight)

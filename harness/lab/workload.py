@@ -1,0 +1,164 @@
+"""The primary's guest at work: what it wrote, what it was told is safe, and when.
+
+A thread reads the guest's port from start to end, so the time stamps are those of arrival and
+nothing is lost: after the kill the lines that the guest had sent are still drained.
+"""
+
+import threading
+from pathlib import Path
+from typing import Final, Protocol
+
+from harness.errors import Inconclusive
+from harness.lab.waiting import StopSignal
+
+__all__ = ["Guest", "LedgerProgress", "PortLine", "RawProgress", "Workload"]
+
+READ_S: Final = 0.25
+DRAIN_S: Final = 10.0
+
+
+class PortLine(Protocol):
+    """One line of the guest's port, stamped with CLOCK_MONOTONIC seconds at its arrival."""
+
+    @property
+    def at(self) -> float:
+        """When it arrived."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The line, without its end."""
+        ...
+
+
+class Guest(Protocol):
+    """What the lab needs of a started virtual machine (harness.guest.vm.GuestVm)."""
+
+    @property
+    def evidence(self) -> str:
+        """QEMU's command line as it was run, redacted."""
+        ...
+
+    def next_line(self, timeout_s: float) -> PortLine | None:
+        """The port's next line; None after the last one; `TimeoutError` if none came in time."""
+        ...
+
+    def kill(self) -> float:
+        """SIGKILL; returns the time. What the guest had said before can still be read."""
+        ...
+
+
+class LedgerProgress:
+    """Entries begun and acknowledged. The guest begins an entry when the one before is safe."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.acks: list[tuple[float, int, str]] = []
+        self.begun = 0
+
+    def take(self, at: float, text: str) -> None:
+        """One line of the port; others than `beg` and `ack` are passed over."""
+        words = text.split()
+        if len(words) == 3 and words[0] == "ack":
+            self.acks.append((at, int(words[1]), words[2]))
+        elif len(words) == 2 and words[0] == "beg":
+            self.begun = int(words[1])
+
+    @property
+    def acknowledged(self) -> int:
+        """How many entries were acknowledged."""
+        return len(self.acks)
+
+    @property
+    def in_flight(self) -> int:
+        """1 while an entry is begun and not acknowledged."""
+        return int(self.begun > (self.acks[-1][1] if self.acks else 0))
+
+
+class RawProgress:
+    """Writes of self-describing pages: counted here, judged later from the lines themselves."""
+
+    def __init__(self) -> None:
+        self.invoked = 0
+        self.acknowledged = 0
+        self.failed = 0
+        self.bytes = 0
+        self.page_bytes = 0
+        """Bytes with each write rounded out to 4 KiB pages, as the kernel's page cache sees it."""
+
+    def take(self, at: float, text: str) -> None:
+        """One line of the port; others than `inv`, `done` and `fail` are passed over."""
+        del at
+        words = text.split()
+        if not words:
+            return
+        if words[0] == "inv" and len(words) >= 4:
+            offset, length = int(words[2]), int(words[3])
+            self.invoked += 1
+            self.bytes += length
+            self.page_bytes += -(-(offset + length) // 4096) * 4096 - offset // 4096 * 4096
+        elif words[0] == "done":
+            self.acknowledged += 1
+        elif words[0] == "fail":
+            self.failed += 1
+
+    @property
+    def in_flight(self) -> int:
+        """Writes invoked and neither done nor failed."""
+        return self.invoked - self.acknowledged - self.failed
+
+
+class Workload:
+    """A guest and the reader of its port."""
+
+    def __init__(self, guest: Guest, progress: LedgerProgress | RawProgress) -> None:
+        self.guest = guest
+        self.progress = progress
+        self.lines: list[tuple[float, str]] = []
+        self.trouble = ""
+        self.ready_at: float | None = None
+        self._thread = threading.Thread(target=self._read, name="workload", daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """The guest is gone and everything it said was read."""
+        return not self._thread.is_alive()
+
+    def wait_ready(self, stop: StopSignal, timeout_s: float) -> None:
+        """Until the guest says `ready`; `Inconclusive` if it ends before, or says nothing."""
+
+        def decided() -> bool:
+            return self.ready_at is not None or self.ended
+
+        stop.until(decided, timeout_s, f"the primary guest's start {self.trouble}".strip())
+        if self.ready_at is None:
+            raise Inconclusive(f"the primary guest ended before it was ready {self.trouble}".strip())
+
+    def kill(self) -> float:
+        """SIGKILL the guest."""
+        return self.guest.kill()
+
+    def drain(self) -> None:
+        """After the kill: read what the guest had sent."""
+        self._thread.join(DRAIN_S)
+
+    def save(self, place: Path) -> None:
+        """Write the port's lines with their times (monotonic seconds)."""
+        with place.open("w", encoding="utf-8") as file:
+            file.writelines(f"{at:.6f} {text}\n" for at, text in self.lines)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                line = self.guest.next_line(READ_S)
+            except TimeoutError:
+                continue
+            if line is None:
+                return
+            self.lines.append((line.at, line.text))
+            if line.text.startswith("ready"):
+                self.ready_at = line.at
+            elif line.text.startswith("error"):
+                self.trouble = line.text
+            self.progress.take(line.at, line.text)
