@@ -44,8 +44,13 @@ class ExpectedLedger:
 
 def entry_hash(index: int, previous: bytes, seed: int) -> bytes:
     """Return the hash of entry `index`, which follows the entry with the hash `previous`."""
+    return hashlib.sha256(entry_record(index, previous, seed)).digest()
+
+
+def entry_record(index: int, previous: bytes, seed: int) -> bytes:
+    """Return the first 480 of an entry's 512 bytes; the rest is their hash."""
     payload = struct.pack(f"<{_PAYLOAD_WORDS}Q", *_payload(index, seed))
-    return hashlib.sha256(_MAGIC + struct.pack("<Q", index) + previous + payload).digest()
+    return _MAGIC + struct.pack("<Q", index) + previous + payload
 
 
 def _payload(index: int, seed: int) -> Iterator[int]:

@@ -15,7 +15,7 @@ class LocalDisk:
     is_remote = False
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.place = path.resolve()
         self.name = str(path)
         self._file = -1  # so that an unopened disk can be let go of
         try:
@@ -70,7 +70,7 @@ class LocalDisk:
     def qemu_node(self) -> dict[str, object]:
         """Return QEMU's `file` driver on the path."""
         driver = "host_device" if stat.S_ISBLK(os.fstat(self._file).st_mode) else "file"
-        return {"driver": driver, "filename": str(self.path.resolve())}
+        return {"driver": driver, "filename": str(self.place)}
 
     def close(self) -> None:
         """Close the file."""

@@ -47,7 +47,7 @@ class RemoteDisk:
     is_remote = True
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.place = url
         self._parts = urlsplit(url)
         self.name = shown_url(url)
         if not self._parts.hostname:
@@ -85,7 +85,7 @@ class RemoteDisk:
         from azure.storage.blob import BlobClient, PageRange
 
         client = BlobClient.from_blob_url(
-            self._url, api_version=SERVICE_VERSION, retry_total=0, read_timeout=TIMEOUT_S
+            self.place, api_version=SERVICE_VERSION, retry_total=0, read_timeout=TIMEOUT_S
         )
         try:
             with client:
@@ -114,7 +114,7 @@ class RemoteDisk:
         """Return QEMU's `http` or `https` driver on the URL."""
         return {
             "driver": self._parts.scheme.lower(),
-            "url": self._url,
+            "url": self.place,
             "timeout": _QEMU_TIMEOUT_S,
             "readahead": _QEMU_READAHEAD_BYTES,
         }

@@ -36,6 +36,11 @@ class Disk(Protocol):
         ...
 
     @property
+    def place(self) -> str | Path:
+        """Absolute path, or the whole URL: a secret, never to be shown."""
+        ...
+
+    @property
     def length(self) -> int:
         """Bytes of all of it, as found when it was opened."""
         ...

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness.errors import Inconclusive
@@ -55,15 +57,12 @@ class ToolBox:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
+        self._kills: list[Callable[[], object]] = []
         self._stopped = False
 
     def run(self, argv: list[str], timeout_s: float) -> ToolRun:
         """Run to the end. `Inconclusive` if the tool is not installed, hangs, or was stopped."""
-        if shutil.which(argv[0]) is None:
-            raise Inconclusive(
-                f"{argv[0]} is not installed here, so this proof is missing; `mountproof doctor` "
-                "says how to get it"
-            )
+        self.require(argv[0])
         started = time.monotonic()
         process = self._start(argv)
         try:
@@ -81,6 +80,27 @@ class ToolBox:
             raise Inconclusive(f"{argv[0]} was killed before it ended")
         seconds = time.monotonic() - started
         return ToolRun(tuple(argv), process.returncode, stdout, stderr, seconds)
+
+    def require(self, program: str) -> None:
+        """Raise `Inconclusive` unless the program is installed."""
+        if shutil.which(program) is None:
+            raise Inconclusive(
+                f"{program} is not installed here, so this proof is missing; `mountproof doctor` "
+                "says how to get it"
+            )
+
+    @contextmanager
+    def stoppable(self, kill: Callable[[], object]) -> Iterator[None]:
+        """Let `stop` call `kill` while the block runs, for what is not started by `run`."""
+        with self._lock:
+            if self._stopped:
+                raise Inconclusive("the proof was stopped")
+            self._kills.append(kill)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kills.remove(kill)
 
     def _start(self, argv: list[str]) -> subprocess.Popen[str]:
         with self._lock:
@@ -103,3 +123,5 @@ class ToolBox:
             self._stopped = True
             for process in self._running:
                 process.kill()
+            for kill in self._kills:
+                kill()

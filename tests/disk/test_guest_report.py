@@ -1,13 +1,12 @@
 """What the prover guest's lines mean: each way of being bad is told, a good guest is believed."""
 
 import hashlib
-import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness.disk.expected_ledger import ExpectedLedger, entry_hash
+from harness.disk.expected_ledger import ExpectedLedger, entry_hash, entry_record
 from harness.disk.guest_report import Expectation, defects, read_report, summary
 
 SIZE = 64 * 1024 * 1024
@@ -31,6 +30,16 @@ PLAIN = [
     "step mount result=not-applicable errno=0 errors=0 ms=0",
     "end verdict=good reason=none errors=0",
 ]
+
+
+def ledger_file(entries: int, seed: int) -> bytes:
+    """Return a whole ledger, as the workload guest writes it."""
+    previous, records = bytes(32), []
+    for index in range(1, entries + 1):
+        record = entry_record(index, previous, seed)
+        previous = hashlib.sha256(record).digest()
+        records.append(record + previous)
+    return b"".join(records)
 
 
 def defects_of(lines: list[str], expected: Expectation = EXPECTED) -> list[str]:
@@ -114,5 +123,5 @@ def test_entries_are_those_of_the_guests_own_c_program(tmp_path: Path) -> None:
         previous = entry_hash(index, previous, 12345)
         ours.append(previous.hex())
     assert told.stdout.split() == ours
-    assert struct.calcsize("<8sQ32s432s32s") == 512
-    assert len(hashlib.sha256().hexdigest()) == len(LAST)
+    assert len(ledger_file(3, 12345)) == 3 * 512
+    assert ledger_file(3, 12345)[-32:].hex() == ours[-1]

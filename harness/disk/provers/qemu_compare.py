@@ -59,8 +59,8 @@ class QemuCompare:
             if run.status:
                 return refused(run, runs)
         told = (
-            f"{opened_as(case)}; same as its source wherever either has data (compared in "
-            f"{len(windows)} windows)"
+            f"{opened_as(case)}; same as its source wherever either has data (windows "
+            f"compared: {len(windows)})"
         )
         return Opinion("good", told, transcripts(runs))
 
