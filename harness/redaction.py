@@ -8,13 +8,11 @@ Redacting twice changes nothing.
 Limits: a secret that is cut in two, compressed or encoded in base64 once more passes both nets.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import quote
 
-__all__ = ["REDACTED", "redact", "redact_value", "register_secret"]
+__all__ = ["REDACTED", "KnownSecrets", "redact", "redact_value", "register_secret"]
 
 REDACTED: Final = "[redacted]"
 SECRET_LENGTH_MIN: Final = 8
@@ -25,7 +23,7 @@ _BEFORE_SIG = r"(?:(?<![a-z0-9])|(?<=%26)|(?<=%3F)|(?<=2526)|(?<=253F)|(?<=\\u00
 _OPENING = r"[\"'\\]*"
 _VALUE = r"[^\s\"'\\<>;&,]+"
 _SHAPES: Final = tuple(
-    re.compile(shape, re.IGNORECASE)
+    re.compile(shape, re.IGNORECASE | re.ASCII)
     for shape in (
         # a SAS signature in a query, also where the whole URL was encoded again
         rf"({_BEFORE_SIG}sig{_EQUALS})[^\s\"'\\<>;&,)]+",
@@ -37,41 +35,51 @@ _SHAPES: Final = tuple(
         r"(\b[a-z][a-z0-9+.-]*://[^\s/:@\"']+:)[^\s/@\"']+(?=@)",
     )
 )
+_SIGNS: Final = ("sig", "key", "authorization", "azurite_accounts", "bearer", "://")
+"""No shape is found in a text without any of these; most strings of a record have none."""
 _SECRET_NAMES: Final = frozenset(
     {"accountkey", "account_key", "authorization", "azurite_accounts", "sig", "password"}
 )
 
 
-class _Known:
-    """The exact values of this process, longest first, so that no tail of a longer one remains."""
+class KnownSecrets:
+    """Exact values to remove, in every spelling: each character plain, escaped or URL-encoded.
+
+    A character may be encoded any number of times over ("%2B", "%252B", ...), as happens to a SAS
+    inside a URL inside a query.
+    """
 
     def __init__(self) -> None:
-        self._spellings: tuple[str, ...] = ()
+        self._patterns: dict[str, str] = {}
+        self._any: re.Pattern[str] | None = None
 
     def add(self, secret: str) -> None:
-        once = quote(secret, safe="")
-        new = {
-            secret,
-            once,
-            quote(once, safe=""),
-            quote(secret),
-            re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), once),
-            _escaped(secret),
-        }
-        merged = new.union(self._spellings)
-        self._spellings = tuple(sorted(merged, key=lambda text: (-len(text), text)))
+        """Have `remove_from` remove this value; ValueError if it is too short."""
+        if len(secret) < SECRET_LENGTH_MIN:
+            raise ValueError(
+                f"a secret of under {SECRET_LENGTH_MIN} characters cannot be redacted safely"
+            )
+        self._patterns[secret] = "".join(_spellings(character) for character in secret)
+        # longest first, so that no tail of a longer one remains
+        patterns = sorted(self._patterns.values(), key=len, reverse=True)
+        self._any = re.compile("|".join(patterns))
 
     def remove_from(self, text: str) -> str:
-        for spelling in self._spellings:
-            text = text.replace(spelling, REDACTED)
-        return text
+        """Return the text with every known value replaced."""
+        return text if self._any is None else self._any.sub(REDACTED, text)
 
 
-_known: Final = _Known()
+def _spellings(character: str) -> str:
+    if character.isascii() and character.isalnum():
+        return character
+    encoded = "".join(
+        f"%(?:25)*(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass")
+    )
+    # encoded first: "%" begins its own encoding
+    return rf"(?:{encoded}|\\u(?i:{ord(character):04x})|\\?{re.escape(character)})"
 
 
-def _escaped(secret: str) -> str:
-    return json.dumps(secret)[1:-1]
+_known: Final = KnownSecrets()
 
 
 def register_secret(secret: str) -> None:
@@ -79,16 +87,15 @@ def register_secret(secret: str) -> None:
 
     ValueError if it is too short.
     """
-    if len(secret) < SECRET_LENGTH_MIN:
-        raise ValueError(
-            f"a secret of under {SECRET_LENGTH_MIN} characters cannot be redacted safely"
-        )
     _known.add(secret)
 
 
 def redact(text: str) -> str:
     """Return the text with every known secret and everything that looks like one replaced."""
     text = _known.remove_from(text)
+    lowered = text.lower()
+    if not any(sign in lowered for sign in _SIGNS):
+        return text
     for shape in _SHAPES:
         text = shape.sub(rf"\1{REDACTED}", text)
     return text

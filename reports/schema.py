@@ -4,6 +4,7 @@
 step.
 """
 
+from inspect import cleandoc
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,17 @@ def certificate_schema() -> bytes:
         "title": "mountproof certificate, version 1",
         **msgspec.json.schema(Certificate),
     }
+    _clean_descriptions(schema)
     return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
+
+
+def _clean_descriptions(node: object) -> None:
+    """Take the indentation of the source code out of the descriptions."""
+    if isinstance(node, dict):
+        if isinstance(node.get("description"), str):
+            node["description"] = cleandoc(node["description"])
+        for member in node.values():
+            _clean_descriptions(member)
 
 
 if __name__ == "__main__":
