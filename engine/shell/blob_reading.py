@@ -33,6 +33,7 @@ def read_pages_checked(
 ) -> Response:
     """GET one range of at most 4 MiB; its length, place and MD5 are verified if it is a 206.
 
+    A range that ends past the blob's end is a 416, also where the service sends what there is.
     Raises NotSent, and NoAnswer where the answer cannot be trusted.
     """
     wanted = f"bytes={offset}-{offset + length - 1}"
@@ -42,8 +43,10 @@ def read_pages_checked(
         if response.status < 300:
             raise NoAnswer(f"asked for a range, the service answered {response.status}")
         return response
-    place = response.headers.get("content-range", "").replace(" ", "=", 1)
-    if len(response.body) != length or place.partition("/")[0] != wanted:
+    place, _, total = response.headers.get("content-range", "").partition("/")
+    if total.isascii() and total.isdigit() and offset + length > int(total):
+        return Response(416, {"x-ms-error-code": "InvalidRange"}, b"")
+    if len(response.body) != length or place.replace(" ", "=", 1) != wanted:
         raise NoAnswer("the service answered with another range than was asked for")
     digest = hashlib.md5(response.body, usedforsecurity=False).digest()
     if response.headers.get("content-md5") != base64.b64encode(digest).decode("ascii"):

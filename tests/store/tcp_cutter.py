@@ -1,88 +1,73 @@
-"""A TCP relay to a real service that can cut the stream, or swallow the answer, at a chosen byte."""
+"""A TCP relay before a real service that cuts the stream, or keeps the answer, when told to."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from tests.store.listening import end, listening
 
 _CHUNK_BYTES = 65536
 
 
-@dataclass
 class Cutter:
-    """`up_limit`: cut after so many request bytes; `swallow`: cut at the answer's first byte."""
+    """Relays until it is told otherwise, which also counts for connections made before."""
 
-    port: int
-    up_limit: int | None = None
-    swallow: bool = False
-    stall: bool = False
-    open_now: list[socket.socket] = field(default_factory=list)
+    def __init__(self, service: tuple[str, int]) -> None:
+        self.port = 0
+        self.up_limit: int | None = None
+        """Cut a connection after so many bytes of requests."""
+        self.swallow = False
+        """Cut a connection where its answer begins."""
+        self.stall = False
+        """Keep answers back, with the connection open."""
+        self._service = service
+        self._open: list[socket.socket] = []
 
     def cut_all(self) -> None:
         """Cut every connection, as a service that dies."""
-        for connection in self.open_now:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                connection.close()
+        for connection in self._open:
+            end(connection)
+
+    def relay(self, client: socket.socket) -> None:
+        """Relay one connection until either side ends, or it is cut."""
+        with socket.create_connection(self._service) as server:
+            self._open += [client, server]
+            upwards = threading.Thread(target=self._upwards, args=(client, server))
+            upwards.start()
+            with contextlib.suppress(OSError):
+                self._downwards(client, server)
+            end(client)
+            end(server)
+            upwards.join()
+
+    def _upwards(self, client: socket.socket, server: socket.socket) -> None:
+        passed = 0
+        with contextlib.suppress(OSError):
+            while data := client.recv(_CHUNK_BYTES):
+                left = len(data) if self.up_limit is None else max(0, self.up_limit - passed)
+                server.sendall(data[:left])
+                passed += len(data)
+                if left < len(data):
+                    break
+        end(client)
+        end(server)
+
+    def _downwards(self, client: socket.socket, server: socket.socket) -> None:
+        while data := server.recv(_CHUNK_BYTES):
+            if self.swallow:
+                return
+            if not self.stall:
+                client.sendall(data)
 
 
 @contextmanager
 def cutter_before(service: tuple[str, int]) -> Iterator[Cutter]:
     """Relay to `service` until the context ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    cutter = Cutter(listener.getsockname()[1])
-
-    def upwards(client: socket.socket, server: socket.socket) -> None:
-        passed = 0
-        while data := client.recv(_CHUNK_BYTES):
-            if cutter.up_limit is not None:
-                data = data[: max(0, cutter.up_limit - passed)]
-            passed += len(data)
-            server.sendall(data)
-            if cutter.up_limit is not None and passed >= cutter.up_limit:
-                return
-
-    def downwards(client: socket.socket, server: socket.socket) -> None:
-        while data := server.recv(_CHUNK_BYTES):
-            if cutter.swallow:
-                return
-            if not cutter.stall:
-                client.sendall(data)
-
-    def relay(client: socket.socket, server: socket.socket, *, up: bool) -> None:
+    cutter = Cutter(service)
+    with listening(cutter.relay) as cutter.port:
         try:
-            (upwards if up else downwards)(client, server)
-        except OSError:
-            pass  # either side may go first
-        for side in (client, server):
-            try:
-                side.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-
-    def accept() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(service)
-            cutter.open_now += [client, server]
-            for up in (True, False):
-                threading.Thread(
-                    target=relay, args=(client, server), kwargs={"up": up}, daemon=True
-                ).start()
-
-    acceptor = threading.Thread(target=accept, daemon=True)
-    acceptor.start()
-    try:
-        yield cutter
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        acceptor.join(5)
-        cutter.cut_all()
-        for connection in cutter.open_now:
-            connection.close()
+            yield cutter
+        finally:
+            cutter.cut_all()

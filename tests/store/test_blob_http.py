@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.shell import blob_http
-from engine.shell.blob_http import ConnectionPool, Endpoint, NoAnswer, NotSent, Timeouts
+from engine.shell.blob_http import Buffer, ConnectionPool, Endpoint, NoAnswer, NotSent, Timeouts
 from tests.store.scripted_service import Script, ok, read_request, scripted_service
 
 QUICK = Timeouts(connect_seconds=1.0, answer_seconds=1.0)
@@ -273,7 +273,7 @@ def test_tls_with_a_trusted_certificate_works_kept_alive(
     server.load_cert_chain(certificate)
     with scripted_service(ok(b"safe"), tls=server) as service:
         pool = ConnectionPool(Endpoint("localhost", service.port, tls=True), QUICK)
-        body = [b"parts", memoryview(b"of it")]
+        body: list[Buffer] = [b"parts", memoryview(b"of it")]
         for _ in range(3):
             assert pool.exchange("PUT", "/", {"content-length": "10"}, body).body == b"safe"
         pool.close()

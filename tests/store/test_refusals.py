@@ -89,8 +89,12 @@ def test_a_missing_container_is_not_found(account: StoreAccount, command: StoreC
     ids=name,
 )
 def test_a_missing_blob_is_not_found(store: PageBlob, command: StoreCommand) -> None:
+    """Where the command has an If-Match, that condition may be what fails: the core then HEADs."""
     answer = failed(store.execute(command))
-    assert (answer.refusal, answer.status) == (Refusal.NOT_FOUND, 404)
+    if getattr(command, "if_match", None) is None:
+        assert (answer.refusal, answer.status) == (Refusal.NOT_FOUND, 404)
+    else:
+        assert answer.refusal in {Refusal.NOT_FOUND, Refusal.ETAG}
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND, ids=name)
@@ -269,7 +273,7 @@ def test_check_container_tells_missing_container_from_refused_key(
 ) -> None:
     with pytest.raises(StoreRefused, match="ContainerNotFound"):
         PageBlob(account, "no-such-container", "b.vhd").check_container()
-    key = base64.b64encode(bytes(32)).decode()
+    key = base64.b64encode(b"no key of anybody's at all").decode()
     wrong = open_account(f"AccountName={account.name};AccountKey={key};BlobEndpoint={account.url}")
     with pytest.raises(StoreRefused, match="key or SAS is wrong") as caught:
         PageBlob(wrong, container, "b.vhd").check_container()

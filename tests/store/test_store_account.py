@@ -11,7 +11,10 @@ from engine.shell.page_blob import PageBlob
 from engine.shell.store_account import open_account
 
 KEY = base64.b64encode(b"a key that nobody may ever see, 32+").decode()
-AZURE = f"DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={KEY};EndpointSuffix=core.windows.net"
+AZURE = (
+    f"DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={KEY};"
+    "EndpointSuffix=core.windows.net"
+)
 LOCAL = f"AccountName=acct;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:10000/acct;"
 SAS = "sv=2025-11-05&sr=c&sp=rwl&sig=signature%2Bof%2Fsomebody%3D"
 
