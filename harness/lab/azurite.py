@@ -37,7 +37,10 @@ STOP_SECONDS: Final = 20.0
 OPEN_FILES: Final = 1 << 18
 """One GET opens one file a page range (facts.md 3.2)."""
 
-_LISTENS: Final = re.compile(rb"Blob service successfully listens on (http://127\.0\.0\.1:\d+)")
+_LISTENS: Final = re.compile(
+    rb"Blob service (?:successfully listens on|is successfully listening at)"
+    rb" (http://127\.0\.0\.1:\d+)"
+)
 
 
 class Azurite:

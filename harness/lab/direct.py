@@ -4,12 +4,11 @@ Measured with the raw workload only: there the lab knows every byte that the gue
 not believe the system.
 """
 
-import os
-from pathlib import Path
 from typing import Final
 
 from harness.judge.facts import DirectWrite, OwnWrite, ProcessIo
 from harness.lab.stage import Stage
+from harness.lab.surroundings import file_system_of
 from harness.lab.workload import RawProgress
 
 __all__ = ["measure_direct_write"]
@@ -40,7 +39,7 @@ def measure_direct_write(stage: Stage) -> DirectWrite | None:
         volume_page_bytes=progress.page_bytes,
         own_writes=_own_writes(stage),
         replicated_bytes=(last.replicated_bytes or 0) if last is not None else 0,
-        folders_on_disk=_file_system_of(stage.site) not in TMPFS_KINDS,
+        folders_on_disk=file_system_of(stage.site) not in TMPFS_KINDS,
         store_log=stage.lab.store_log is not None,
         other_objects=others,
         log_requests=requests,
@@ -79,13 +78,3 @@ def _is_trial_blob(stage: Stage, target: str) -> bool:
     name = target.partition("/")[2]
     return name in stage.lab.blobs
 
-
-def _file_system_of(folder: Path) -> str:
-    """Type of the file system that holds `folder`, by /proc/self/mountinfo."""
-    device = os.stat(folder).st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[2] == wanted:
-            return after.split()[0]
-    return "unknown"

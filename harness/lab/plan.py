@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from harness.judge.facts import Mode, Order, TrialKind
+from harness.profile import NoAckedLossBounds, Profile, RpoBounds
 
-__all__ = ["MIB", "MODES", "TrialPlan", "plan_trials"]
+__all__ = ["MIB", "MODES", "TrialPlan", "plan_for_profile", "plan_trials"]
 
 MIB: Final = 1024 * 1024
 MODES: Final[tuple[Mode, ...]] = ("sync", "sync-on-flush", "async")
@@ -33,6 +34,21 @@ class TrialPlan:
     volume_bytes: int
     prefill_bytes: int = 0
     max_lag_s: float = 5.0
+
+
+def plan_for_profile(profile: Profile, seed: int) -> list[TrialPlan]:
+    """As many disasters as the profile's bounds need, and no more."""
+    loss = profile.bounds("no-acked-loss", NoAckedLossBounds)
+    rpo = profile.bounds("rpo", RpoBounds)
+    per_mode = [bounds.trials for bounds in (loss, rpo) if bounds is not None]
+    in_all = [
+        bounds.trials
+        for claim in ("consumable", "rto", "boots")
+        if (bounds := profile.demands.get(claim)) is not None
+    ]
+    kills = max([*per_mode, *(-(-trials // len(MODES)) for trials in in_all), 1])
+    least = max([bounds.acknowledged for bounds in (loss, rpo) if bounds is not None] or [100])
+    return plan_trials(seed, kills, least)
 
 
 def plan_trials(seed: int, kills: int, acknowledgements_min: int) -> list[TrialPlan]:

@@ -39,7 +39,9 @@ class Recovery:
 def recover(stage: Stage, expected: ExpectedLedger | None) -> Recovery:
     """Wait for the handover, prove the disk where it is, and note the way on the timeline."""
     timeout_s = 3 * 3.0 + 15 * 1.1 + LEASE_SLACK_S
+    stage.tell("failing over")
     handover = stage.wait_handover(timeout_s)
+    stage.tell("proving the disk")
     events = _detection(stage)
     ended: dict[str, float] = {}
     began = time.monotonic()

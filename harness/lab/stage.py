@@ -66,7 +66,7 @@ class Lab:
     rpo_s: float
     blobs: frozenset[str]
     """Names of all blobs that the trials of this run protect to."""
-    say: Callable[[str], None] = field(default=lambda _text: None)
+    progress: Callable[[str, str], None] = field(default=lambda _trial, _what: None)
 
 
 class Stage:
@@ -97,6 +97,7 @@ class Stage:
 
     def set_up(self) -> None:
         """Volume, system, protection, guest, load: until the disaster's preconditions hold."""
+        self.tell("protecting the volume")
         self._make_volume()
         self.volume = self._protect()
         self.status = StatusSamples(self.volume.status)
@@ -105,7 +106,9 @@ class Stage:
         )
         self.looks = looks
         self._wait_protected()
-        self.workload = self._start_guest()
+        self.tell("starting the guest")
+        self._start_guest()
+        self.tell("writing")
         self._statuses = Periodic("status", STATUS_EVERY_S, lambda: _ignore(self.status.take()))
         self._blob_looks = Periodic("looks", LOOK_EVERY_S, looks.take)
         self._stack.enter_context(self._statuses)
@@ -119,6 +122,10 @@ class Stage:
         for looks in (self._statuses, self._blob_looks):
             if looks.failure is not None:
                 raise looks.failure
+
+    def tell(self, what: str) -> None:
+        """Report what happens now."""
+        self.lab.progress(self.plan.name, what)
 
     # ── waiting ───────────────────────────────────────────────────────────────────────────────
 
@@ -241,7 +248,7 @@ class Stage:
         self.timeline.span("replication", "seeding", self.timeline.origin, event.at)
         self.timeline.point("replication", "protected", event.at)
 
-    def _start_guest(self) -> Workload:
+    def _start_guest(self) -> None:
         raw = self.plan.kind in ("raw", "fence")
         options = {"seed": self.plan.seed, **(_RAW_OPTIONS if raw else {"format": 1})}
         folder = self.site / "guest"
@@ -255,7 +262,6 @@ class Stage:
         self.workload = workload
         workload.wait_ready(self.lab.stop, GUEST_READY_S)
         self.timeline.span("boot", "primary guest starts", began, workload.ready_at or began)
-        return workload
 
     def _work(self) -> None:
         progress, least = self.workload.progress, self.plan.acknowledgements_min

@@ -61,6 +61,7 @@ def run_trial(lab: Lab, plan: TrialPlan) -> TrialOutcome:
         except Exception as error:  # noqa: BLE001 - one broken trial must not take the run with it
             facts = _failed(plan, f"internal error: {type(error).__name__}: {error}")
         stage.keep_logs()
+        stage.tell("done" if facts.counted else f"does not count: {facts.why_not_counted}")
         return _outcome(stage, facts, steps)
 
 

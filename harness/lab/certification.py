@@ -1,0 +1,201 @@
+"""One certification: trials side by side, facts to the judges, evidence to a folder.
+
+Waiting for a lease to expire costs no processor, so several trials run at once, each with its own
+volume, engine processes, guest and blob; they share one blob service.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from harness.adapter import ReplicationSystem
+from harness.errors import Inconclusive
+from harness.evidence import (
+    EvidenceFolder,
+    RunRecord,
+    Subject,
+    overall_verdict,
+    verdict_exit_code,
+    write_run,
+)
+from harness.guest.accelerator import probe_accelerator
+from harness.guest.build import GuestImages, find_guest_images
+from harness.guest.disks import nbd_disk
+from harness.guest.qemu_command import GuestPlan
+from harness.guest.vm import GuestVm
+from harness.judge.certification import judge_run
+from harness.judge.facts import RunFacts
+from harness.lab.azurite import Azurite
+from harness.lab.blob_view import BlobView
+from harness.lab.plan import TrialPlan
+from harness.lab.scratch import Scratch
+from harness.lab.stage import GuestMaker, Lab
+from harness.lab.store_log import StoreLog
+from harness.lab.surroundings import limits, machine, tested_against
+from harness.lab.trial import TrialOutcome, run_trial
+from harness.lab.waiting import Stopped, StopSignal
+from harness.parts import guest_cache
+from harness.profile import Profile
+
+__all__ = ["Certification", "Progress", "Request", "certify"]
+
+SCRATCH_BYTES: Final = 6 << 30
+TRIALS_AT_ONCE: Final = 4
+POLL_S: Final = 0.2
+
+Progress = Callable[[str, str], None]
+"""Told (trial, what happens in it now)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to certify. `store` is the connection string of a running service; empty: Azurite."""
+
+    profile: Profile
+    plans: Sequence[TrialPlan]
+    seed: int
+    system: ReplicationSystem
+    evidence: EvidenceFolder
+    rpo_s: float
+    store: str = field(default="", repr=False)
+    progress: Progress = field(default=lambda _trial, _what: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Certification:
+    """The record as written, and whether the run was cut short."""
+
+    record: RunRecord
+    interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 held, 1 violated, 2 inconclusive; an interrupted run is inconclusive at best."""
+        code = verdict_exit_code(overall_verdict(self.record.claims))
+        return 2 if self.interrupted and code == 0 else code
+
+
+def certify(request: Request, stop: StopSignal) -> Certification:
+    """Run all trials, judge, and write DIR/evidence/run.json.
+
+    Setting `stop` ends the run: what was started is stopped, what was found so far is written.
+    `Inconclusive` if a part of the lab is missing or the blob service is down at the start.
+    """
+    started = datetime.now(UTC)
+    images = _guest_images()
+    accelerator = probe_accelerator(images)
+    with Scratch(SCRATCH_BYTES) as scratch, _service(request, scratch) as (view, log):
+        surroundings = machine(scratch.path)
+        lab = Lab(
+            system=request.system,
+            view=view,
+            store_log=log,
+            scratch=scratch.path,
+            evidence=request.evidence,
+            stop=stop,
+            make_guest=_guest_maker(images, accelerator),
+            rpo_s=request.rpo_s,
+            blobs=frozenset(f"{plan.name}.vhd" for plan in request.plans),
+            progress=request.progress,
+        )
+        outcomes = _run_all(lab, request.plans)
+        service = view.version or "unknown"
+    record = _record(request, outcomes, started, surroundings, tested_against(service, accelerator))
+    write_run(request.evidence, record)
+    return Certification(record, stop.is_set)
+
+
+def _guest_images() -> GuestImages:
+    images = find_guest_images(guest_cache())
+    if images is None:
+        raise Inconclusive(
+            "the guest's kernel and initramfs are not built here, so no disaster can be staged;"
+            " run `make setup`, and `mountproof doctor` to see what else is missing"
+        )
+    return images
+
+
+def _guest_maker(images: GuestImages, accelerator: str) -> GuestMaker:
+    def make(
+        role: str, options: Mapping[str, int], device: str, export: str, console: Path
+    ) -> GuestVm:
+        disk = nbd_disk(device, export)
+        return GuestVm(GuestPlan(images, role, options, [disk], console, accelerator=accelerator))
+
+    return make
+
+
+@contextlib.contextmanager
+def _service(request: Request, scratch: Scratch) -> Iterator[tuple[BlobView, StoreLog | None]]:
+    """The blob service with a fresh container of this run, and its log if there is one."""
+    with contextlib.ExitStack() as stack:
+        log = None
+        connection_string = request.store
+        if not connection_string:
+            request.progress("", "starting Azurite")
+            azurite = stack.enter_context(Azurite(scratch.folder("azurite")))
+            connection_string, log = azurite.connection_string, StoreLog(azurite.log)
+        view = BlobView(connection_string)
+        stack.callback(view.close)
+        view.create_container()
+        if request.store:
+            stack.callback(view.delete_container)
+        yield view, log
+
+
+def _run_all(lab: Lab, plans: Sequence[TrialPlan]) -> list[TrialOutcome]:
+    """All trials, some at once, in the order of the plans; fewer if the run was stopped."""
+    pool = ThreadPoolExecutor(max_workers=TRIALS_AT_ONCE, thread_name_prefix="trial")
+    futures = [pool.submit(run_trial, lab, plan) for plan in plans]
+    try:
+        pending: set[Future[TrialOutcome]] = set(futures)
+        while pending and not lab.stop.is_set:
+            _done, pending = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
+    except BaseException:
+        lab.stop.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [outcome for future in futures if (outcome := _outcome_of(future)) is not None]
+
+
+def _outcome_of(future: "Future[TrialOutcome]") -> TrialOutcome | None:
+    if future.cancelled():
+        return None
+    try:
+        return future.result()
+    except Stopped:
+        return None
+
+
+def _record(
+    request: Request,
+    outcomes: Sequence[TrialOutcome],
+    started: datetime,
+    surroundings: dict[str, str],
+    against: dict[str, str],
+) -> RunRecord:
+    facts = RunFacts(trials=[outcome.facts for outcome in outcomes])
+    identity = request.system.identity()
+    return RunRecord(
+        subject=Subject(
+            name=identity.name, version=identity.version, source_digest=identity.source_digest
+        ),
+        profile=request.profile.name,
+        seed=request.seed,
+        started_at=_instant(started),
+        finished_at=_instant(datetime.now(UTC)),
+        environment=surroundings,
+        tested_against=against,
+        limits=limits(against["blob service"]),
+        claims=judge_run(facts, request.profile),
+        trials=[outcome.trial for outcome in outcomes],
+    )
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

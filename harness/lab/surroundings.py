@@ -1,0 +1,72 @@
+"""Where a run took place: the machine and the versions of everything that took part."""
+
+import os
+import platform
+from pathlib import Path
+
+from harness.parts import versions
+
+__all__ = ["file_system_of", "limits", "machine", "tested_against"]
+
+_LIMITS: tuple[str, ...] = (
+    "Disasters are kills and pauses of processes on one machine; power loss, failing disks and"
+    " real networks between sites are not shown.",
+    "Virtual machines run under QEMU's emulator (TCG) where KVM does not boot a guest: other"
+    " hypervisors and real hardware are not shown.",
+    "One volume at a time, of at most 64 MiB, with an ext4 file system or raw pages; large volumes,"
+    " other file systems and consistency groups are not shown.",
+    "A number of trials bounds how often a failure can happen; it does not prove that it never"
+    " does.",
+)
+_EMULATOR = (
+    "The blob service is Azurite, an emulator: real Azure, with its reordering, throttling and"
+    " replication, is not shown."
+)
+
+
+def limits(service: str) -> list[str]:
+    """Sentences about what this run does not show, for the service that it ran against."""
+    emulated = [_EMULATOR] if service.startswith("Azurite") else []
+    return [*emulated, *_LIMITS]
+
+
+def machine(scratch: Path) -> dict[str, str]:
+    """The machine: processor, memory, kernel, and how busy it was. Nothing that names it."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processor": _processor(),
+        "processors": str(os.cpu_count() or 1),
+        "memory": f"{memory / (1 << 30):.1f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "system": _system_name(),
+        "python": platform.python_version(),
+        "load at the start": f"{os.getloadavg()[0]:.2f}",
+        "scratch file system": file_system_of(scratch),
+    }
+
+
+def tested_against(service: str, accelerator: str) -> dict[str, str]:
+    """The services and tools, with their versions."""
+    return {"blob service": service, "accelerator": accelerator, **versions()}
+
+
+def file_system_of(folder: Path) -> str:
+    """Type of the file system that holds `folder`, by /proc/self/mountinfo."""
+    device = folder.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split()[2] == wanted:
+            return after.split()[0]
+    return "unknown"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _system_name() -> str:
+    return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
