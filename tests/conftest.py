@@ -1,4 +1,4 @@
-"""What every test may use: a real blob service, one for each pytest process, and fresh containers."""
+"""What every test may use: a real blob service for each pytest process, and fresh containers."""
 
 import shutil
 import uuid

@@ -4,10 +4,10 @@ A part counts as present when what is used of it is there, wherever it came from
 with another source of node, say, needs no package for it.
 """
 
-import glob
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.provision.places import Places
 from harness.provision.progress import SetupError, run_logged
 
-__all__ = ["FRESH_ROOT", "LAB", "Part", "ensure", "missing_packages"]
+__all__ = ["FRESH_ROOT", "LAB", "Part", "ensure", "ensure_lists", "missing_packages"]
 
 _LISTS = Path("/var/lib/apt/lists")
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -35,7 +35,7 @@ def _program(package: str, *names: str) -> Part:
 
 
 def _file(package: str, *patterns: str) -> Part:
-    return Part(package, lambda: all(glob.glob(pattern) for pattern in patterns))
+    return Part(package, lambda: all(any(Path("/").glob(pattern)) for pattern in patterns))
 
 
 def _module(package: str, name: str) -> Part:
@@ -44,15 +44,15 @@ def _module(package: str, name: str) -> Part:
 
 LAB: tuple[Part, ...] = (
     _module("python3-venv", "ensurepip"),
-    _file("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
+    _file("ca-certificates", "etc/ssl/certs/ca-certificates.crt"),
     _program("npm", "npm", "node"),
     _program("gcc", "gcc"),
-    _file("libc6-dev", "/usr/lib/*/libc.a"),
-    _file("linux-libc-dev", "/usr/include/linux/module.h"),
+    _file("libc6-dev", "usr/lib/*/libc.a"),
+    _file("linux-libc-dev", "usr/include/linux/module.h"),
     _program("qemu-system-x86", "qemu-system-x86_64"),
-    _file("seabios", "/usr/share/seabios/bios-256k.bin"),
+    _file("seabios", "usr/share/seabios/bios-256k.bin"),
     _program("qemu-utils", "qemu-img", "qemu-io", "qemu-nbd"),
-    _file("qemu-block-extra", "/usr/lib/*/qemu/block-curl.so"),
+    _file("qemu-block-extra", "usr/lib/*/qemu/block-curl.so"),
     _program("e2fsprogs", "mke2fs", "e2fsck"),
     _program("kmod", "depmod", "modinfo"),
     _program("cpio", "cpio"),
@@ -123,7 +123,5 @@ def _lists_are_there(packages: list[str]) -> bool:
 
 
 def _is_known(apt_cache: str, package: str) -> bool:
-    import subprocess
-
     asked = subprocess.run([apt_cache, "show", package], capture_output=True, check=False)
     return asked.returncode == 0
