@@ -94,7 +94,13 @@ class PrimaryMachine:
         self._ids: Iterator[int] = count(1)
         self._queue = EpochQueue(settings.order)
         self._operations = Operations(settings.mode, self._may_acknowledge)
-        self._shipper = Shipper(self._queue, settings.connections, self._next_id, self._finished)
+        self._shipper = Shipper(
+            self._queue,
+            settings.connections,
+            self._next_id,
+            self._finished,
+            linger_us=settings.linger_us(),
+        )
         self._ownership = Ownership(settings.node, settings.lease_seconds, self._next_id)
         self._keeper = LeaseKeeper(settings.lease_seconds, self._next_id)
         self._seeding: Seeding | None = None
@@ -439,6 +445,7 @@ class PrimaryMachine:
         if not copying.finished:
             return commands
         self.phase = Phase.SEALING
+        self._shipper.hurry = True
         self._shipper.own(self._lease, copying.number, None)
         barrier = Operation(-1, 0, 0, fua=False)
         self._wait_for_blob(barrier)
@@ -492,6 +499,7 @@ class PrimaryMachine:
         self.reason = ""
         self._shipper.own(self._lease, number, etag)
         self._shipper.open = True
+        self._shipper.hurry = False
         return [Note("protected", (("number", number),)), *self._pump(now_us)]
 
     # ── trouble and the end ───────────────────────────────────────────────────────────────────
@@ -539,6 +547,7 @@ class PrimaryMachine:
         if self.phase is not Phase.RUNNING:
             return self._end(Phase.STOPPED, f"stopped while {self.phase.value}")
         self.phase = Phase.STOPPING
+        self._shipper.hurry = True
         return self._pump(now_us)
 
     def _release_when_drained(self) -> list[Command]:

@@ -62,6 +62,10 @@ class VolumeSettings:
     max_lag_us: int
     max_lag_bytes: int
 
+    def linger_us(self) -> int:
+        """How long asynchronous writes may gather: a twentieth of the bound, at most 0.2 s."""
+        return min(SECOND_US // 5, self.max_lag_us // 20) if self.mode is Mode.ASYNC else 0
+
 
 @dataclass(frozen=True, slots=True)
 class StandbySettings:

@@ -32,11 +32,14 @@ from engine.core.messages import (
 )
 from engine.core.payload_map import Extent
 from engine.core.sent_pages import SentPages
-from engine.units import SECOND_US
+from engine.units import PUT_BYTES_MAX, SECOND_US
 
 TIMER = "ship"
 CHAIN_MAX = 2
 """Up to this many requests a chain costs no more round trips than concurrency plus a Raise."""
+
+LINGER_BYTES = PUT_BYTES_MAX
+"""So much is sent at once, however young it is."""
 
 BACKOFF_US = SECOND_US // 10
 BACKOFF_MAX_US = 2 * SECOND_US
@@ -65,8 +68,13 @@ class Shipper:
         connections: int,
         next_id: Callable[[], int],
         finished: Callable[[Batch], None],
+        *,
+        linger_us: int,
     ) -> None:
+        """`linger_us`: how long writes nobody waits for may gather before they are sent."""
         self._queue = queue
+        self._linger_us = linger_us
+        self.hurry = False
         self._connections = connections
         self._next_id = next_id
         self._finished = finished
@@ -126,8 +134,13 @@ class Shipper:
         out: list[Command] = []
         if self.trouble or self._awaited >= 0 or now_us < self._wait_until_us:
             return out
-        if self.batch is None and not (self.open and self._next_batch()):
-            return out
+        if self.batch is None:
+            if not self.open or self._queue.is_empty():
+                return out
+            ripe_us = self._ripe_us()
+            if now_us < ripe_us:
+                return [SetTimer(TIMER, ripe_us)]
+            self._next_batch()
         if self._raise_first:
             if not self._in_flight:
                 out.append(self._raise())
@@ -159,17 +172,25 @@ class Shipper:
 
     # ── sending ───────────────────────────────────────────────────────────────────────────────
 
-    def _next_batch(self) -> bool:
+    def _ripe_us(self) -> int:
+        """When the next batch is due: at once if it is large or somebody waits for it.
+
+        Gathering merges small writes, so that the service's limit of requests is not spent on them.
+        """
+        oldest = self._queue.oldest_us()
+        if oldest is None or self.hurry or self._queue.size >= LINGER_BYTES:
+            return 0
+        return oldest + self._linger_us
+
+    def _next_batch(self) -> None:
         batch = self._queue.take()
-        if batch is None:
-            return False
+        assert batch is not None
         self.batch = batch
         self._todo.extend(batch.extents)
         self._chaining = len(batch.extents) <= CHAIN_MAX and self._etag is not None
         self._raise_first = self._raise_next or self._sent.is_full() or any(
             self._sent.touches(extent.offset, extent.length) for extent in batch.extents
         )
-        return True
 
     def _send(self, extent: Extent) -> Command:
         command_id = self._next_id()
