@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
+from typer._click.exceptions import ClickException  # has no public name; the lock file pins it
 
 from harness.redaction import redact
 
@@ -35,9 +36,6 @@ COMMANDS: Final[dict[str, str]] = {
     "explain": "Say what a claim promises, how it is checked, and what is not checked.",
     "report": "Make the reports of a run again from its evidence.",
 }
-
-# The parser's own errors have no public name of their own; BadParameter is one of them.
-_ParserError: Final = typer.BadParameter.__mro__[2]
 
 
 def run() -> None:
@@ -67,8 +65,8 @@ def _run_command(arguments: Sequence[str]) -> int:
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     try:
         ended = _program(wanted)(list(arguments), prog_name="mountproof", standalone_mode=False)
-    except _ParserError as error:
-        error.show()  # type: ignore[attr-defined]
+    except ClickException as error:
+        error.show()
         return USAGE
     except typer.Abort:
         raise KeyboardInterrupt from None
@@ -114,7 +112,7 @@ def _not_loaded() -> None:
     raise AssertionError("a command that was not loaded cannot be called")
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _interrupt(_number: int, _frame: object) -> None:
     """Treat SIGTERM like Ctrl-C: what was started is stopped on the way out."""
     raise KeyboardInterrupt
 
