@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from azure.storage.blob import BlobClient, BlobSasPermissions, generate_blob_sas
@@ -11,6 +10,7 @@ from harness.disk.local_disk import LocalDisk
 from harness.disk.proof import prove
 from harness.disk.source import READ_BYTES_MAX, open_disk
 from harness.errors import UsageError
+from harness.lab.azurite import Azurite
 from tests.disk.disks import MIB, footer, noise, write_disk
 
 pytestmark = pytest.mark.real
@@ -18,13 +18,7 @@ SIZE = 32 * MIB
 NO_VM = frozenset({"vm"})
 
 
-class Service(Protocol):
-    """What these tests use of the fixture `azurite`."""
-
-    connection_string: str
-
-
-def client_of(azurite: Service, container: str, blob: str) -> BlobClient:
+def client_of(azurite: Azurite, container: str, blob: str) -> BlobClient:
     return BlobClient.from_connection_string(azurite.connection_string, container, blob)
 
 
@@ -60,7 +54,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_page_blob_reads_like_the_file_it_came_from(
-    azurite: Service, container: str, path: Path
+    azurite: Azurite, container: str, path: Path
 ) -> None:
     with client_of(azurite, container, "disk.vhd") as client:
         upload(client, path)
@@ -78,7 +72,7 @@ def test_a_page_blob_reads_like_the_file_it_came_from(
 
 
 def test_a_sparse_100_gib_blob_takes_seconds(
-    azurite: Service, container: str, tmp_path: Path
+    azurite: Azurite, container: str, tmp_path: Path
 ) -> None:
     size = 100 * 1024 * MIB
     source = write_disk(tmp_path / "source", size, {60 * 1024 * MIB: noise(4 * MIB)}, last=b"")
@@ -96,7 +90,7 @@ def test_a_sparse_100_gib_blob_takes_seconds(
         assert differs.exit_code == 1
 
 
-def test_a_destroyed_footer_in_a_blob_is_bad(azurite: Service, container: str, path: Path) -> None:
+def test_a_destroyed_footer_in_a_blob_is_bad(azurite: Azurite, container: str, path: Path) -> None:
     with client_of(azurite, container, "bad.vhd") as client:
         upload(client, path)
         client.clear_page(SIZE, 512)
@@ -106,7 +100,7 @@ def test_a_destroyed_footer_in_a_blob_is_bad(azurite: Service, container: str, p
 
 
 def test_refusals_are_usage_errors_and_tell_no_secret(
-    azurite: Service, container: str, path: Path
+    azurite: Azurite, container: str, path: Path
 ) -> None:
     with client_of(azurite, container, "disk.vhd") as client:
         upload(client, path)

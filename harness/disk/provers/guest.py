@@ -20,7 +20,7 @@ from harness.guest.build import GuestImages, find_guest_images
 from harness.guest.disks import Disk, extents_disk, recovery_disk
 from harness.guest.qemu_command import GuestPlan
 from harness.guest.vm import GuestLine, GuestVm, guest_log
-from harness.provision.places import places
+from harness.parts import guest_cache
 from harness.redaction import redact
 
 _QEMU: Final = "qemu-system-x86_64"
@@ -43,7 +43,7 @@ class GuestMount:
             told = "no valid footer and length say which bytes are the disk: nothing to attach"
             return Opinion("not applicable", told)
         case.tools.require(_QEMU)
-        images = find_guest_images(places().guest)
+        images = find_guest_images(guest_cache())
         if images is None:
             raise Inconclusive(
                 "the guest's kernel and initramfs are not built here, so this proof is missing; "
