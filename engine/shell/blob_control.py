@@ -157,6 +157,7 @@ class BlobControl:
             "retry_total": 0,
             "connection_timeout": timeouts.connect_seconds,
             "read_timeout": timeouts.answer_seconds,
+            "permit_redirects": False,  # a redirect would deliver the request a second time
             "use_env_settings": False,  # the data path takes no proxy from the environment either
         }
 

@@ -100,6 +100,16 @@ def test_a_503_is_busy_and_sent_once_only(command: StoreCommand) -> None:
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND, ids=name)
+def test_a_redirect_is_not_followed(command: StoreCommand) -> None:
+    answer = ok(b"", "Location: /elsewhere", status="307 Temporary Redirect")
+    with scripted_service(answer) as service:
+        store = fake_store(service.port)
+        assert failed(store.execute(command)).refusal is Refusal.INVALID
+        store.account.close()
+    assert len(service.heads) == 1
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND, ids=name)
 def test_a_service_that_never_answers_is_unknown_and_asked_once_only(command: StoreCommand) -> None:
     heads: list[bytes] = []
 
