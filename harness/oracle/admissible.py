@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.oracle.findings import Finding, provenance_finding, size_finding, stale_finding
-from harness.oracle.history import History, Order
+from harness.oracle.history import Columns, History, Order
 from harness.oracle.loss import Loss, LossRule, Mask, measure_loss, owed_writes, paint
 
 __all__ = ["Judgement", "judge_image"]
@@ -53,7 +53,8 @@ class Judgement:
 def judge_image(shown: Numbers, history: History, order: Order, rule: LossRule) -> Judgement:
     """Judge an image that harness.oracle.pages decoded."""
     pages, written = len(shown), int(np.count_nonzero(shown))
-    finding = _misplaced(shown, history)
+    columns = history.columns()
+    finding = _misplaced(shown, history, columns)
     if finding is not None:
         return Judgement(finding=finding, pages_checked=pages, pages_written=written)
     announced = len(history.writes)
@@ -63,32 +64,34 @@ def judge_image(shown: Numbers, history: History, order: Order, rule: LossRule) 
         return Judgement(unusable=why, pages_checked=pages, pages_written=written)
     if not announced:
         return Judgement(unusable="the workload wrote nothing", pages_checked=pages)
-    search = _Search(shown, history, order)
+    search = _Search(shown, history, columns, order)
     nothing = np.zeros(announced, dtype=np.bool_)
     finding, demanded = search.run(nothing)
-    owed = owed_writes(history, rule)
+    owed = owed_writes(history, columns, rule)
     loss_finding = None
     if finding is None and owed.any():
         loss_finding, demanded = search.run(owed)
     return Judgement(
         finding=finding,
         loss_finding=loss_finding,
-        loss=measure_loss(history, shown, rule),
+        loss=measure_loss(history, columns, shown, rule),
         writes_demanded=demanded,
         pages_checked=pages,
         pages_written=written,
     )
 
 
-def _misplaced(shown: Numbers, history: History) -> Finding | None:
+def _misplaced(shown: Numbers, history: History, columns: Columns) -> Finding | None:
     """Check size and provenance; numbers never announced are left to the caller."""
-    longest = max(history.writes, key=lambda write: write.end_page, default=None)
-    if longest is not None and longest.end_page > len(shown):
-        return size_finding(len(shown), longest)
-    first = np.array([0] + [write.first_page for write in history.writes], dtype=np.int64)
-    end = np.array([len(shown)] + [write.end_page for write in history.writes], dtype=np.int64)
-    end[1:][[write.kind == "zero" for write in history.writes]] = 0
-    known = np.where((shown < 0) | (shown >= len(first)), 0, shown)
+    first = np.array([0, *columns.first], dtype=np.int64)
+    end = np.array([len(shown), *columns.end], dtype=np.int64)
+    longest = int(end.argmax())
+    if longest:
+        return size_finding(len(shown), history.writes[longest - 1])
+    end[1:][columns.zero] = 0
+    known = shown
+    if shown.min(initial=0) < 0 or shown.max(initial=0) >= len(first):
+        known = np.where((shown < 0) | (shown >= len(first)), 0, shown)
     index = np.arange(len(shown), dtype=np.int64)
     wrong = (shown < 0) | (index < first[known]) | (index >= end[known])
     if not wrong.any():
@@ -100,13 +103,15 @@ def _misplaced(shown: Numbers, history: History) -> Finding | None:
 class _Search:
     """The fixpoint over one image, with any set of owed writes."""
 
-    def __init__(self, shown: Numbers, history: History, order: Order) -> None:
+    def __init__(self, shown: Numbers, history: History, columns: Columns, order: Order) -> None:
         self.shown = shown
         self.history = history
+        self.columns = columns
         self.order: Order = order
-        self.settled = history.settled(order)
-        self.zeroes = [write for write in history.writes if write.kind == "zero"]
-        self.is_zero = np.array([True] + [write.kind == "zero" for write in history.writes])
+        self.settled = history.settled(order, columns)
+        self.zeroes = [history.writes[index] for index in np.flatnonzero(columns.zero)]
+        self.is_zero = np.concatenate(([True], columns.zero))
+        self.empty = shown == 0
 
     def run(self, owed: Mask) -> tuple[Finding | None, int]:
         """Raise the floors to their fixpoint; give the finding and how many writes it demanded."""
@@ -114,8 +119,8 @@ class _Search:
         while True:
             latest = self.history.writes[newest - 1].invoked if newest else -1
             demanded = (self.settled < latest) | owed
-            floor = paint(self.history, demanded, len(self.shown))
-            stale = (self.shown != 0) & (self.shown < floor)
+            floor = paint(self.columns, demanded, len(self.shown))
+            stale = (self.shown < floor) & ~self.empty
             reading, unexplained = self._read_zeroes(floor)
             stale[unexplained] = True
             if stale.any():
@@ -130,7 +135,7 @@ class _Search:
 
         Gives the newest trim so read (0: none was needed), and the pages that nothing explains.
         """
-        empty, at_floor = self.shown == 0, self.is_zero[floor]
+        empty, at_floor = self.empty, self.is_zero[floor]
         newest = int(floor[empty & at_floor].max(initial=0))
         waiting = empty & ~at_floor
         if not waiting.any():

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "NEVER",
+    "Columns",
     "Flush",
     "History",
     "HistoryError",
@@ -81,6 +82,19 @@ class Flush:
     completed_s: float = float("inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The writes as arrays, row N - 1 for write N: bulk work needs no objects."""
+
+    first: list[int]
+    end: list[int]
+    invoked: NDArray[np.int64]
+    completed: NDArray[np.int64]
+    completed_s: NDArray[np.float64]
+    zero: NDArray[np.bool_]
+    forced: NDArray[np.bool_]
+
+
 @dataclass(slots=True)
 class History:
     """All operations; write N is `writes[N - 1]`, in the order of their invocation."""
@@ -96,18 +110,31 @@ class History:
         """Count the writes that were seen complete."""
         return sum(1 for write in self.writes if write.completed != NEVER)
 
-    def settled(self, order: Order) -> NDArray[np.int64]:
+    def columns(self) -> Columns:
+        """Give the writes as arrays."""
+        writes = self.writes
+        return Columns(
+            first=[write.first_page for write in writes],
+            end=[write.first_page + write.pages for write in writes],
+            invoked=np.array([write.invoked for write in writes], dtype=np.int64),
+            completed=np.array([write.completed for write in writes], dtype=np.int64),
+            completed_s=np.array([write.completed_s for write in writes], dtype=np.float64),
+            zero=np.array([write.kind == "zero" for write in writes], dtype=np.bool_),
+            forced=np.array([write.kind == "fua" for write in writes], dtype=np.bool_),
+        )
+
+    def settled(self, order: Order, columns: Columns | None = None) -> NDArray[np.int64]:
         """Tell from which position on each write orders those invoked later; NEVER if it does not.
 
         Under `strict` that is its own completion. Under `flush` it is the earliest completion of a
         flush that was invoked after the write had completed, or its own if it was a FUA write.
         """
-        completed = np.array([write.completed for write in self.writes], dtype=np.int64)
+        columns = columns or self.columns()
+        completed = columns.completed
         if order == "strict" or not len(completed):
             return completed
         settled = _earliest_flush(completed, self.flushes)
-        forced = np.array([write.kind == "fua" for write in self.writes], dtype=np.bool_)
-        settled[forced] = completed[forced]
+        settled[columns.forced] = completed[columns.forced]
         return settled
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.oracle.history import NEVER, History
+from harness.oracle.history import NEVER, Columns, History
 from harness.oracle.pages import PAGE_BYTES
 
 __all__ = ["Loss", "LossRule", "Mode", "measure_loss", "owed_writes", "paint"]
@@ -46,37 +46,35 @@ class Loss:
     oldest_write: int = 0
 
 
-def owed_writes(history: History, rule: LossRule) -> Mask:
+def owed_writes(history: History, columns: Columns, rule: LossRule) -> Mask:
     """Tell for each write whether it must not be lost."""
-    acknowledged = np.array([write.completed_s for write in history.writes], dtype=np.float64)
-    completed = np.array([write.completed for write in history.writes], dtype=np.int64)
-    owed: Mask = (completed != NEVER) & (acknowledged >= rule.protected_s)
+    owed: Mask = (columns.completed != NEVER) & (columns.completed_s >= rule.protected_s)
     if rule.mode == "sync-on-flush":
-        owed &= history.settled("flush") != NEVER
+        owed &= history.settled("flush", columns) != NEVER
     elif rule.mode == "async":
-        owed &= acknowledged < rule.failed_s - rule.rpo_s
+        owed &= columns.completed_s < rule.failed_s - rule.rpo_s
     return owed
 
 
-def paint(history: History, mask: Mask, pages: int) -> Numbers:
+def paint(columns: Columns, mask: Mask, pages: int) -> Numbers:
     """Give for each page the number of the newest write in `mask` that covers it; 0 if none."""
     newest = np.zeros(pages, dtype=np.int64)
-    for index in np.flatnonzero(mask):
-        write = history.writes[index]
-        newest[write.first_page : write.end_page] = write.number
+    first, end = columns.first, columns.end
+    for index in np.flatnonzero(mask).tolist():
+        newest[first[index] : end[index]] = index + 1
     return newest
 
 
-def measure_loss(history: History, shown: Numbers, rule: LossRule) -> Loss:
+def measure_loss(history: History, columns: Columns, shown: Numbers, rule: LossRule) -> Loss:
     """Measure what was acknowledged and is not in the image.
 
     An acknowledgement that was read after the failure had been sent before it: it counts.
     """
-    zeroes = np.array([write.kind == "zero" for write in history.writes], dtype=np.bool_)
-    newest = np.where(shown == 0, paint(history, zeroes, len(shown)), shown)
-    completed = np.array([write.completed for write in history.writes], dtype=np.int64)
-    counted = completed != NEVER
-    short = newest < paint(history, counted, len(shown))
+    newest = shown
+    if columns.zero.any():
+        newest = np.where(shown == 0, paint(columns, columns.zero, len(shown)), shown)
+    counted = columns.completed != NEVER
+    short = newest < paint(columns, counted, len(shown))
     if not short.any():
         return Loss()
     counted[: newest[short].min()] = False
