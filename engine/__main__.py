@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 the store or the asked process is not there, 64 usage or c
 
 import argparse
 import asyncio
+import gc
 import json
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from engine.shell.redaction import redact
 
 EXIT_USAGE = 64
 EXIT_BUG = 70
+SWITCH_SECONDS = 0.0002
+GC_ALLOCATIONS = 100_000
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,6 +68,10 @@ def read_policy(path: Path) -> Policy:
 async def _run_site(arguments: argparse.Namespace, policy: Policy) -> int:
     from engine.shell.credentials import Store, process_environment
 
+    # The loop answers clients while other threads put: it must not wait 5 ms for its turn.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # Queued writes are many, long-lived and free of cycles: collecting them often is for nothing.
+    gc.set_threshold(GC_ALLOCATIONS)
     folder = arguments.policy.parent
     store = Store(policy, folder, process_environment())
     if arguments.command == "primary":

@@ -105,7 +105,7 @@ class MachineHost:
         self._emit = emit
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(connections + CONTROL_THREADS, f"store-{name}")
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._events: deque[Event] = deque()
         self._draining = False
         self._closed = False
@@ -135,7 +135,7 @@ class MachineHost:
     def close(self) -> None:
         """Stop at once: no timer fires, no answer is delivered any more."""
         self._closed = True
-        for timer in self._timers.values():
+        for _, timer in self._timers.values():
             timer.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -166,17 +166,22 @@ class MachineHost:
             self._loop.call_soon_threadsafe(self.deliver, answer)
 
     def _set_timer(self, command: SetTimer) -> None:
-        earlier = self._timers.pop(command.key, None)
+        earlier = self._timers.get(command.key)
         if earlier is not None:
-            earlier.cancel()
+            if earlier[0] == command.at_us:
+                return
+            earlier[1].cancel()
+        self._call_later(command)
+
+    def _call_later(self, command: SetTimer) -> None:
         wait_s = max(0, command.at_us - now_us()) / 1e6
-        self._timers[command.key] = self._loop.call_later(wait_s, self._fire, command)
+        timer = self._loop.call_later(wait_s, self._fire, command)
+        self._timers[command.key] = (command.at_us, timer)
 
     def _fire(self, command: SetTimer) -> None:
-        late = command.at_us - now_us()
-        if late > 0:
+        if now_us() < command.at_us:
             # The loop's clock is coarser than ours: never fire early.
-            self._timers[command.key] = self._loop.call_later(late / 1e6, self._fire, command)
+            self._call_later(command)
             return
         self._timers.pop(command.key, None)
         self.deliver(TimerFired(command.key))

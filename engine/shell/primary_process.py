@@ -120,8 +120,7 @@ class PrimaryProcess:
             async with asyncio.timeout(DRAIN_SECONDS):
                 for host in self._volumes:
                     host.deliver(StopRequested())
-                for tap in self._taps:
-                    await tap.drain()
+                await asyncio.gather(*(tap.drain() for tap in self._taps))
                 self._volume_ended(Phase.STOPPED)
                 await self._ended.wait()
         except TimeoutError:
