@@ -143,8 +143,9 @@ def _earliest_flush(completed: NDArray[np.int64], flushes: list[Flush]) -> NDArr
     ended = np.array([flush.completed for flush in flushes] + [NEVER], dtype=np.int64)
     # flushes overlap: the one invoked next need not be the one that ends first
     earliest = np.minimum.accumulate(ended[::-1])[::-1]
-    covered = earliest[np.searchsorted(invoked, completed, side="right")]
-    return np.where(completed == NEVER, NEVER, covered)
+    # what never completed comes after every flush, where nothing covers it
+    covered: NDArray[np.int64] = earliest[np.searchsorted(invoked, completed)]
+    return covered
 
 
 def read_history(lines: Iterable[tuple[float, str]]) -> History:

@@ -71,6 +71,7 @@ ILLEGAL: list[tuple[str, list[int], list[str], Order, str, int]] = [
     ("torn", [1, TORN], ONE_AFTER_THE_OTHER, "strict", "torn", 1),
     ("from elsewhere", [FOREIGN, 0], ONE_AFTER_THE_OTHER, "strict", "foreign", 0),
     ("a write that went elsewhere", [2, 0], ONE_AFTER_THE_OTHER, "strict", "invented", 0),
+    ("a page past its end", [1, 1], ONE_AFTER_THE_OTHER, "strict", "invented", 1),
     ("data of a trim", [0, 2], [write(1, 0), write(2, 1, kind="zero")], "strict", "invented", 1),
     ("too short", [1], ONE_AFTER_THE_OTHER, "strict", "size", 1),
 ]
