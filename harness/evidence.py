@@ -120,8 +120,9 @@ class Trial(_Record, frozen=True, kw_only=True):
     """One disaster, or one run without: what was done, seen and proved.
 
     `mode` and `order` are the engine's (sync, sync-on-flush, async; strict, flush); `kind` is
-    "kill", "fence" or "baseline". A trial that does not count says why; `facts` are named
-    figures, units last in the name.
+    "kill", "raw", "fence" or "baseline". A trial that does not count says why. `facts` are named
+    figures, units last in the name; the reports draw recoveries, RPO and RTO from `rto.*_at_s`
+    and `ledger.oldest_lost_age_s` (harness.judge.facts.flat).
     """
 
     name: str

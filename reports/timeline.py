@@ -266,9 +266,9 @@ def _measures(trial: Trial, scale: Scale) -> list[Measure]:
     if failed is None:
         return []
     spans = []
-    lost = _fact(trial, "ledger.oldest_lost_age_s")
-    if lost is not None:
-        spans.append(("RPO", failed - lost, failed))
+    lost = [_fact(trial, f"{workload}.oldest_lost_age_s") for workload in ("ledger", "raw")]
+    if known := [age for age in lost if age is not None]:
+        spans.append(("RPO", failed - max(known), failed))
     mounted = _fact(trial, "rto.guest_mounted_at_s")
     if mounted is not None:
         spans.append(("RTO", failed, mounted))

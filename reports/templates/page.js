@@ -1,5 +1,6 @@
+// On paper every disaster is unfolded; raw outputs and digests stay in their files.
 addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll("details:not([open])")) {
+  for (const fold of document.querySelectorAll(".disaster:not([open])")) {
     fold.open = true;
     fold.dataset.folded = "";
   }

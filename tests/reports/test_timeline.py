@@ -101,7 +101,8 @@ def test_rpo_and_rto_are_bracketed_from_the_facts() -> None:
         [TimelineEvent(40.0, "boot", "point", "verified")],
         rto__failed_at_s=10.0,
         rto__guest_mounted_at_s=30.0,
-        ledger__oldest_lost_age_s=2.5,
+        ledger__oldest_lost_age_s=1.5,
+        raw__oldest_lost_age_s=2.5,
     )
     drawing = TimelineDrawing.of(trial, width=1040, narrow=False)
     rpo, rto = drawing.measures
