@@ -200,6 +200,11 @@ class RemoteDisk:
             return UsageError(
                 f"{self.name}: the server does not serve byte ranges, so no disk can be read"
             )
+        if 300 <= status < 400:
+            return UsageError(
+                f"{self.name}: {what}: HTTP {status}: it redirects, and a SAS must not be sent "
+                "elsewhere; give the final URL"
+            )
         return self._trouble(what, f"HTTP {status}")
 
     def _trouble(self, what: str, cause: str) -> Inconclusive:

@@ -1,8 +1,11 @@
 """Builds the disks that the tests prove: one good fixed VHD, and damage done to it by name."""
 
+import hashlib
 import random
 import struct
 from pathlib import Path
+
+from harness.disk.expected_ledger import entry_record
 
 MIB = 1024 * 1024
 UNIQUE_ID = bytes(range(16))
@@ -53,3 +56,13 @@ def write_disk(
 def noise(length: int, seed: int = 1) -> bytes:
     """Return bytes that compress to nothing and repeat nowhere."""
     return random.Random(seed).randbytes(length)
+
+
+def ledger_file(entries: int, seed: int) -> bytes:
+    """Return a whole ledger, as the workload guest writes it."""
+    previous, records = bytes(32), []
+    for index in range(1, entries + 1):
+        record = entry_record(index, previous, seed)
+        previous = hashlib.sha256(record).digest()
+        records.append(record + previous)
+    return b"".join(records)

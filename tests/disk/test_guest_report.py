@@ -1,13 +1,13 @@
 """What the prover guest's lines mean: each way of being bad is told, a good guest is believed."""
 
-import hashlib
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness.disk.expected_ledger import ExpectedLedger, entry_hash, entry_record
+from harness.disk.expected_ledger import ExpectedLedger, entry_hash
 from harness.disk.guest_report import Expectation, defects, read_report, summary
+from tests.disk.disks import ledger_file
 
 SIZE = 64 * 1024 * 1024
 LAST = entry_hash(1, bytes(32), 7).hex()
@@ -30,16 +30,6 @@ PLAIN = [
     "step mount result=not-applicable errno=0 errors=0 ms=0",
     "end verdict=good reason=none errors=0",
 ]
-
-
-def ledger_file(entries: int, seed: int) -> bytes:
-    """Return a whole ledger, as the workload guest writes it."""
-    previous, records = bytes(32), []
-    for index in range(1, entries + 1):
-        record = entry_record(index, previous, seed)
-        previous = hashlib.sha256(record).digest()
-        records.append(record + previous)
-    return b"".join(records)
 
 
 def defects_of(lines: list[str], expected: Expectation = EXPECTED) -> list[str]:

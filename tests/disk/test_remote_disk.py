@@ -51,7 +51,7 @@ def test_a_connection_that_was_cut_while_idle_is_opened_again(path: Path) -> Non
         disk.close()
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 409])
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 409])
 def test_a_refusal_is_the_users_to_mend(path: Path, status: int) -> None:
     with serve(path) as served:
         served.fault = range_server.status(status)
