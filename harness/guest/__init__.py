@@ -1,1 +1,1 @@
-"""The guests of the lab: a kernel, a small initramfs with our agent, and the QEMU that runs them."""
+"""The guests of the lab: kernel, small initramfs with our agent, and the QEMU that runs them."""

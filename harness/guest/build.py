@@ -1,4 +1,6 @@
-"""Builds the guest's kernel and initramfs into a cache: `python3 -m harness.guest.build --cache DIR`.
+"""Builds the guest's kernel and initramfs into a cache.
+
+`python3 -m harness.guest.build --cache DIR`
 
 Standard library only, so that set-up can run it before there is a virtual environment. A second
 call finds everything there and needs neither network, compiler nor root.

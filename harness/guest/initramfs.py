@@ -33,7 +33,7 @@ def agent_sources() -> list[Path]:
 
 
 def program_files() -> dict[str, Path]:
-    """Return path in the guest -> path on the host, for the e2fsprogs and all they are linked to."""
+    """Return path in the guest -> path here, for the e2fsprogs and all they are linked to."""
     files: dict[str, Path] = {}
     for name in PROGRAMS:
         found = shutil.which(name, path=SYSTEM_FOLDERS)

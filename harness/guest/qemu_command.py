@@ -20,7 +20,7 @@ KERNEL_OPTIONS: Final = (
     "console=ttyS0 quiet loglevel=4 panic=-1 "
     # what a throw-away guest on an emulated processor need not do while it boots
     "cryptomgr.notests nokaslr mitigations=off tsc=reliable no_timer_check "
-    "random.trust_cpu=on rdinit=/init"
+    "rdinit=/init"
 )
 CONFIG_VALUE_MAX: Final = 1023  # QEMU 7.2, util/qemu-config.c
 OptionValue = str | int
@@ -48,8 +48,8 @@ def command_line(plan: GuestPlan, port_descriptor: int, config_descriptor: int) 
     arguments = [
         "qemu-system-x86_64",
         *("-name", _escaped(f"mountproof {plan.role} {' '.join(d.title for d in plan.disks)}")),
-        *("-machine", "pc", "-accel", plan.accelerator),
-        *("-cpu", "max", "-m", str(plan.memory_mib)),
+        *("-machine", "q35", "-accel", plan.accelerator),
+        *("-cpu", "qemu64", "-m", str(plan.memory_mib)),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-kernel", str(plan.images.kernel), "-initrd", str(plan.images.initramfs)),
         *("-append", kernel_command_line(plan)),

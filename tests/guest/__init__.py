@@ -1,0 +1,1 @@
+"""Tests of the guest: its images, its agent, its QEMU."""
