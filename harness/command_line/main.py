@@ -88,9 +88,11 @@ def _program(wanted: str) -> typer.Typer:
     app.callback(invoke_without_command=True)(_without_command)
     for name, purpose in COMMANDS.items():
         module = f"harness.command_line.{name}"
+        if importlib.util.find_spec(module) is None:
+            continue
         if name == wanted:
             importlib.import_module(module).register(app)
-        elif importlib.util.find_spec(module) is not None:
+        else:
             app.command(name, help=purpose)(_not_loaded)
     return app
 
