@@ -15,7 +15,7 @@ from harness.evidence import EvidenceFolder
 from harness.redaction import REDACTED, KnownSecrets, redact, redact_value, register_secret
 
 SIGNATURES = st.binary(min_size=16, max_size=48).map(lambda b: base64.b64encode(b).decode())
-QUICK = settings(deadline=None, max_examples=50)
+QUICK = settings(deadline=None, max_examples=30)
 ONE_LINE = st.text(st.characters(exclude_characters="\n", codec="utf-8"), min_size=8)
 AROUND = st.text(max_size=40)
 CREDENTIALS = {
