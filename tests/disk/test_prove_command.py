@@ -3,31 +3,36 @@
 import io
 import json
 from pathlib import Path
+from typing import Protocol
 
 import pytest
-import typer
 from rich.console import Console
-from typer.testing import CliRunner
 
-from harness.command_line.prove import parse_consumers, parse_without, print_table, register
+from harness.command_line.main import main
+from harness.command_line.prove import parse_consumers, parse_without, print_table
 from harness.disk.findings import ALL_CONSUMERS, Consumer
 from harness.disk.proof import prove
-from harness.errors import MountproofError, UsageError
+from harness.errors import UsageError
 from tests.disk.disks import MIB, footer, noise, write_disk
 from tests.disk.range_server import serve
 
 SIZE = 19 * MIB
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    """Run the command in a program of its own; an error counts by its exit code."""
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    register(app)
-    result = CliRunner().invoke(app, ["prove", *arguments])
-    if isinstance(result.exception, MountproofError):
-        return result.exception.exit_code, str(result.exception)
-    return result.exit_code, result.output
+class Run(Protocol):
+    """Runs `mountproof prove` with arguments; the exit code, and all that was printed."""
+
+    def __call__(self, *arguments: str) -> tuple[int, str]: ...
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run_it(*arguments: str) -> tuple[int, str]:
+        code = main(["prove", *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    return run_it
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def disk(tmp_path: Path) -> Path:
     return write_disk(tmp_path / "d.vhd", SIZE, {0: noise(MIB)})
 
 
-def test_prints_a_line_a_prover_and_a_last_line(disk: Path) -> None:
+def test_prints_a_line_a_prover_and_a_last_line(run: Run, disk: Path) -> None:
     code, text = run(str(disk), "--without", "vm")
     assert code == 2
     lines = text.splitlines()
@@ -44,7 +49,7 @@ def test_prints_a_line_a_prover_and_a_last_line(disk: Path) -> None:
     assert any(line.startswith("warning") and "under 20 MiB" in line for line in lines)
 
 
-def test_prints_one_json_object(disk: Path, tmp_path: Path) -> None:
+def test_prints_one_json_object(run: Run, disk: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, text = run(str(disk), "--without", "vm", "--json", "--out", str(out))
     told = json.loads(text)
@@ -54,7 +59,7 @@ def test_prints_one_json_object(disk: Path, tmp_path: Path) -> None:
     assert all((out / step["raw"]).is_file() for step in told["steps"])
 
 
-def test_a_bad_disk_ends_with_1(tmp_path: Path) -> None:
+def test_a_bad_disk_ends_with_1(run: Run, tmp_path: Path) -> None:
     disk = write_disk(tmp_path / "d", SIZE, last=footer(SIZE, checksum=9))
     code, text = run(str(disk), "--without", "vm")
     assert code == 1
@@ -72,17 +77,17 @@ def test_a_bad_disk_ends_with_1(tmp_path: Path) -> None:
         (["/dev/null"], "neither a file nor a block device"),
     ],
 )
-def test_wrong_arguments_end_with_64(arguments: list[str], word: str) -> None:
+def test_wrong_arguments_end_with_64(run: Run, arguments: list[str], word: str) -> None:
     code, text = run(*arguments)
     assert code == 64
     assert word in text
 
 
-def test_a_folder_that_cannot_be_made_ends_with_64(disk: Path) -> None:
+def test_a_folder_that_cannot_be_made_ends_with_64(run: Run, disk: Path) -> None:
     assert run(str(disk), "--out", str(disk / "below-a-file"))[0] == 64
 
 
-def test_a_service_that_is_down_ends_with_2(disk: Path) -> None:
+def test_a_service_that_is_down_ends_with_2(run: Run, disk: Path) -> None:
     with serve(disk) as served:
         url = served.url
     code, text = run(url)
@@ -90,7 +95,7 @@ def test_a_service_that_is_down_ends_with_2(disk: Path) -> None:
     assert "Zm9yLXRlc3Rz" not in text
 
 
-def test_no_output_tells_the_sas(disk: Path, tmp_path: Path) -> None:
+def test_no_output_tells_the_sas(run: Run, disk: Path, tmp_path: Path) -> None:
     with serve(disk) as served:
         for arguments in ([], ["--json"], ["--out", str(tmp_path / "out")]):
             _, text = run(served.url, "--without", "vm", *arguments)
