@@ -89,8 +89,9 @@ def refused(run: ToolRun, runs: list[ToolRun]) -> Opinion:
     raw = transcripts(runs)
     if run.could_not_read:
         return Opinion("inconclusive", f"{run.argv[0]} could not read the disk: {words}", raw)
-    if "lock" in words:
-        return Opinion("inconclusive", f"the disk is in use: {words}", raw)
+    if "Is another process using the image" in run.stderr:
+        told = "the disk is in use by another program; stop that and prove it again"
+        return Opinion("inconclusive", told, raw)
     return Opinion("bad", f"{run.argv[0]} refuses the disk: {words}", raw)
 
 
