@@ -78,6 +78,7 @@ def _make_root(root: Path, places: Places) -> None:
     run_logged(
         f"Making a minimal Debian root ({_SUITE})",
         ["mmdebstrap", "--mode=root", "--variant=minbase", "--include=make",
+         "--dpkgopt=force-unsafe-io",  # the root is thrown away: no need to wait for the disk
          *[f"--aptopt={option}" for option in _apt_options()],
          _SUITE, str(root), *map(str, sources)],
         places.log("fresh-root"),
