@@ -138,7 +138,8 @@ def _look_for_block_driver() -> LabPart:
     how = f"{_SETUP} (Debian package qemu-block-extra)"
     for folder in ("/usr/lib", "/usr/lib64"):
         for place in sorted(Path(folder).glob("**/qemu/block-curl.so")):
-            return LabPart("qemu http driver", purpose, True, platform.machine(), str(place), how)
+            version = f"for {platform.machine()}"
+            return LabPart("qemu http driver", purpose, True, version, str(place), how)
     return LabPart("qemu http driver", purpose, False, "", "", how)
 
 

@@ -10,6 +10,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - older ones must get as far as th
 
 import argparse
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from harness.provision import debian, guest_parts, node_parts, python_env
 from harness.provision.places import Places, places
@@ -21,9 +22,10 @@ def set_up(where: Places) -> None:
     started = time.monotonic()
     where.cache.mkdir(parents=True, exist_ok=True)
     debian.ensure(debian.LAB, where)
-    python_env.ensure(where)
-    node_parts.ensure(where)
-    guest_parts.ensure(where)
+    with ThreadPoolExecutor(max_workers=3) as side_by_side:  # each mostly waits for another thing
+        steps = (python_env.ensure, node_parts.ensure, guest_parts.ensure)
+        for step in [side_by_side.submit(ensure, where) for ensure in steps]:
+            step.result()
     say(f"==> All parts are there ({time.monotonic() - started:.1f} s)")
 
 

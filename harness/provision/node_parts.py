@@ -38,7 +38,7 @@ def ensure(places: Places) -> None:
          "--prefer-offline", "--no-update-notifier"],
         places.log("npm"),
         cwd=home,
-        env={**os.environ, "npm_config_loglevel": "warn"},
+        env={**os.environ, "npm_config_loglevel": "error"},
     )  # fmt: skip
     stamp(home, digest)
 

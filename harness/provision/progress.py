@@ -43,7 +43,7 @@ def run_logged(
         except OSError as error:
             raise SetupError(f"{title}: cannot run {argv[0]}: {error.strerror}") from error
         try:
-            status = _wait_aloud(process, log)
+            status = _wait_aloud(title, process, log)
         except BaseException:
             process.terminate()
             process.wait()
@@ -53,17 +53,17 @@ def run_logged(
             f"{title}: {argv[0]} ended with exit code {status}; its last words (all in {log}):\n"
             + "\n".join(_tail(log, _TAIL_LINES))
         )
-    say(f"    done in {time.monotonic() - started:.1f} s")
+    say(f"    done in {time.monotonic() - started:.1f} s: {title}")
 
 
-def _wait_aloud(process: subprocess.Popen[bytes], log: Path) -> int:
+def _wait_aloud(title: str, process: subprocess.Popen[bytes], log: Path) -> int:
     started = time.monotonic()
     while True:
         try:
             return process.wait(timeout=_STILL_EVERY_S)
         except subprocess.TimeoutExpired:
-            last = (_tail(log, 1) or ["..."])[0][:100]
-            say(f"    {time.monotonic() - started:.0f} s: {last}")
+            last = (_tail(log, 1) or ["..."])[0].strip()[:80]
+            say(f"    {time.monotonic() - started:.0f} s: {title}: {last}")
 
 
 def _tail(log: Path, count: int) -> list[str]:

@@ -93,8 +93,8 @@ def test_a_long_step_shows_that_it_lives(
     run_logged("A long step", ["sh", "-c", "echo at work; sleep 0.4"], tmp_path / "log")
     shown = capsys.readouterr().out
     assert shown.startswith("==> A long step\n")
-    assert "at work" in shown
-    assert shown.endswith("s\n")
+    assert " s: A long step: at work\n" in shown
+    assert shown.endswith(" s: A long step\n")
 
 
 def test_a_stamp_holds_only_for_the_same_inputs(tmp_path: Path) -> None:
