@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 import typer
@@ -46,14 +46,15 @@ def prove_command(
     """
     console = Console(highlight=False)
     lines = not as_json and not console.is_terminal
-    result = prove(
-        disk,
-        consumers=parse_consumers(consumer),
-        source=source,
-        folder=None if out is None else _evidence_folder(out),
-        without=parse_without(without or []),
-        on_step=(lambda step: print(step_line(step), flush=True)) if lines else None,
-    )
+    with Progress(console, plain=lines, silent=as_json) as progress:
+        result = prove(
+            disk,
+            consumers=parse_consumers(consumer),
+            source=source,
+            folder=None if out is None else _evidence_folder(out),
+            without=parse_without(without or []),
+            on_step=progress.tell,
+        )
     if as_json:
         json.dump(
             msgspec.to_builtins(result) | {"exit_code": result.exit_code}, sys.stdout, indent=2
@@ -64,6 +65,32 @@ def prove_command(
     else:
         print_table(console, result)
     raise typer.Exit(result.exit_code)
+
+
+class Progress:
+    """Shows each finished step: a plain line each, or on a terminal a spinner that names them."""
+
+    def __init__(self, console: Console, *, plain: bool, silent: bool) -> None:
+        self._plain = plain
+        self._status = None if plain or silent else console.status("Proving")
+        self._done: list[str] = []
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def tell(self, step: ProofStep) -> None:
+        """Take in a finished step, from any thread."""
+        self._done.append(f"{step.prover} {step.verdict}")
+        if self._plain:
+            print(step_line(step), flush=True)
+        elif self._status is not None:
+            self._status.update(f"Proving; so far {', '.join(self._done)}")
 
 
 def parse_consumers(text: str) -> frozenset[Consumer]:

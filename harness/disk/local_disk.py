@@ -1,5 +1,6 @@
 """A disk under proof in a local file or block device."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -47,14 +48,16 @@ class LocalDisk:
         return data
 
     def extents(self) -> list[Extent]:
-        """Walk the file's data segments; a file system without holes gives one."""
+        """Walk the data segments; where they cannot be asked for (a device), all is data."""
         found = []
         at = 0
         while at < self.length:
             try:
                 start = os.lseek(self._file, at, os.SEEK_DATA)
-            except OSError:  # ENXIO: no data after `at`
-                break
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # no data after `at`
+                    break
+                return [Extent(0, self.length)]
             at = os.lseek(self._file, start, os.SEEK_HOLE)
             found.append(Extent(start, min(at, self.length) - start))
         return found

@@ -1,7 +1,9 @@
 """Reading a disk's data: only where there is any, and every stale footer in it."""
 
+import errno
 import hashlib
 import itertools
+import os
 import struct
 import time
 from pathlib import Path
@@ -126,6 +128,23 @@ def test_a_file_that_shrinks_while_it_is_read_is_inconclusive(tmp_path: Path) ->
         disk.read(2 * MIB, 512)
     with pytest.raises(Inconclusive, match="changed under the proof"):
         disk.check_unchanged()
+    disk.close()
+
+
+def test_where_holes_cannot_be_asked_for_all_is_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = LocalDisk(write_disk(tmp_path / "d", SIZE))
+    assert disk.extents()[0].offset == SIZE, "a hole before the footer"
+    seek = os.lseek
+
+    def seek_on_a_device(descriptor: int, offset: int, whence: int) -> int:
+        if whence in (os.SEEK_DATA, os.SEEK_HOLE):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return seek(descriptor, offset, whence)
+
+    monkeypatch.setattr(os, "lseek", seek_on_a_device)
+    assert disk.extents() == [Extent(0, SIZE + 512)]
     disk.close()
 
 
