@@ -102,7 +102,7 @@ class Handover:
 
 
 class ProtectedVolume(Protocol):
-    """One volume under protection: the system's running parts. Everything may raise `Inconclusive`."""
+    """One volume under protection: the system's running parts. All may raise `Inconclusive`."""
 
     @property
     def device(self) -> str:

@@ -27,8 +27,8 @@ from harness.adapter import (
 )
 from harness.adapters.engine_events import EventLines
 from harness.errors import Inconclusive
-from harness.lab.process import LabProcess, ProcessIo, Supervisor
 from harness.lab.ports import free_udp_port
+from harness.lab.process import LabProcess, ProcessIo, Supervisor
 from harness.redaction import redact, register_secret
 
 __all__ = ["ReferenceEngine"]

@@ -57,9 +57,7 @@ class BlobView:
     def create_container(self) -> None:
         """Make the container; also proves that the service is there and lets us in."""
         with _explained(f"creating container {self.container}"):
-            self._service.create_container(
-                self.container, raw_response_hook=self._note_server
-            )
+            self._service.create_container(self.container, raw_response_hook=self._note_server)
 
     def delete_container(self) -> None:
         """Remove the container with all that is in it; a service that is gone is no error here."""

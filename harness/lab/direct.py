@@ -1,6 +1,6 @@
 """Where the volume's data went: kernel counters, the system's own files, the store's request log.
 
-Measured with the raw workload only: there the lab knows every byte that the guest wrote, and need
+Measured with a raw workload only: there the lab knows every byte that the guest wrote, and need
 not believe the system.
 """
 
@@ -17,12 +17,15 @@ KERNEL_PAGE: Final = 4096
 TMPFS_KINDS: Final = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 
-def measure_direct_write(stage: Stage) -> DirectWrite | None:
-    """Call it after the system's end at the primary; None without a raw workload."""
+def measure_direct_write(stage: Stage, replicated_bytes: int) -> DirectWrite | None:
+    """Call it after the system's end; None where the plan does not provide for it.
+
+    `replicated_bytes` is the data found in the blob: what was sent twice is left out, so the bound
+    that is in proportion to it is the stricter.
+    """
     progress = stage.workload.progress
-    if not isinstance(progress, RawProgress):
+    if not isinstance(progress, RawProgress) or not stage.plan.measures_direct_write:
         return None
-    last = stage.status.last
     processes = [
         ProcessIo(
             process=name,
@@ -32,13 +35,13 @@ def measure_direct_write(stage: Stage) -> DirectWrite | None:
         for name, io in sorted(stage.volume.io().items())
     ]
     others, requests = _other_objects(stage)
-    evidence = [stage.keep_json("io.json", {name: io for name, io in stage.volume.io().items()})]
+    evidence = [stage.keep_json("io.json", dict(stage.volume.io()))]
     return DirectWrite(
         processes=processes,
         volume_bytes=progress.bytes,
         volume_page_bytes=progress.page_bytes,
         own_writes=_own_writes(stage),
-        replicated_bytes=(last.replicated_bytes or 0) if last is not None else 0,
+        replicated_bytes=replicated_bytes,
         folders_on_disk=file_system_of(stage.site) not in TMPFS_KINDS,
         store_log=stage.lab.store_log is not None,
         other_objects=others,
@@ -77,4 +80,3 @@ def _other_objects(stage: Stage) -> tuple[list[str], int]:
 def _is_trial_blob(stage: Stage, target: str) -> bool:
     name = target.partition("/")[2]
     return name in stage.lab.blobs
-

@@ -5,8 +5,7 @@ from typing import Final
 
 from harness.judge.facts import FenceOutcome
 from harness.lab.blob_view import blob_digest
-from harness.lab.disaster import await_write_in_flight, why_not_counted
-from harness.lab.disaster import Disaster
+from harness.lab.disaster import Disaster, await_write_in_flight, why_not_counted
 from harness.lab.stage import Stage
 from harness.lab.waiting import TookTooLong
 

@@ -1,4 +1,4 @@
-"""Processes of the lab: each in a session of its own, logged to files, signalled by pid, never left behind.
+"""Processes of the lab: started, logged, signalled by pid, looked at, and never left behind.
 
 Every process dies with the lab even if the lab is killed with SIGKILL: it is started through
 `setpriv --pdeathsig KILL`. Linux sends that signal when the *thread* that forked ends, so one

@@ -1,4 +1,4 @@
-"""After the disaster: failover, every prover on the recovered disk, and what they found as facts."""
+"""After the disaster: failover, every prover on the recovered disk, what they found as facts."""
 
 import time
 from dataclasses import dataclass
@@ -198,7 +198,11 @@ def boot_outcome(stage: Stage, recovery: Recovery) -> BootOutcome:
 def kill_sample(stage: Stage, disaster: Disaster, recovery: Recovery) -> ConsumableSample:
     """The disk that the kill left behind, by all provers."""
     verdict = recovery.proof.verdict
-    faults = [f"{s.prover}: {s.summary}" for s in recovery.proof.steps if s.verdict != "good"]
+    faults = [
+        f"{step.prover}: {step.summary}"
+        for step in recovery.proof.steps
+        if step.verdict in ("bad", "inconclusive")
+    ]
     return ConsumableSample(
         at_s=stage.timeline.since_start(disaster.at),
         moment="kill",

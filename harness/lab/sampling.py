@@ -1,4 +1,4 @@
-"""Looking at a running system at regular instants: its status, and the live blob as a stranger sees it.
+"""Looks at a running system: its status, and the live blob as a stranger sees it.
 
 A look at the blob reads its size, first and last sector over HTTP with a read-only SAS and judges
 them with the strict validator; every tenth look also has QEMU open the blob. It takes no snapshot
@@ -125,7 +125,7 @@ class BlobLooks:
 
 
 def look_at_blob(url: str, size_bytes: int) -> tuple[bool | None, str]:
-    """Whether the blob is a valid fixed VHD of that size for every consumer; None: could not look."""
+    """Tell whether it is a valid VHD of that size for every consumer; None: could not look."""
     try:
         disk = open_disk(url)
         try:

@@ -1,4 +1,4 @@
-"""The lab's working folder: volumes, sockets and states of a run; gone at its end, whatever the end.
+"""The lab's working folder: volumes, sockets and states of a run; gone at its end.
 
 A run holds a lock on its folder. A later run removes the folders whose owner is gone: only a lab
 that was killed with SIGKILL leaves one.

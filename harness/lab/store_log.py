@@ -1,4 +1,4 @@
-"""The blob service's own request log: an independent witness of who wrote what, and what was refused.
+"""The blob service's own request log: an independent witness of what was written and refused.
 
 Azurite writes one line for each request (Apache's common log format). Other services have no log
 that the lab can read; then the claims that need it say so.

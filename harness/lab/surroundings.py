@@ -3,22 +3,31 @@
 import os
 import platform
 from pathlib import Path
+from typing import Final
 
 from harness.parts import versions
 
 __all__ = ["file_system_of", "limits", "machine", "tested_against"]
 
-_LIMITS: tuple[str, ...] = (
-    "Disasters are kills and pauses of processes on one machine; power loss, failing disks and"
-    " real networks between sites are not shown.",
-    "Virtual machines run under QEMU's emulator (TCG) where KVM does not boot a guest: other"
-    " hypervisors and real hardware are not shown.",
-    "One volume at a time, of at most 64 MiB, with an ext4 file system or raw pages; large volumes,"
-    " other file systems and consistency groups are not shown.",
-    "A number of trials bounds how often a failure can happen; it does not prove that it never"
-    " does.",
+_LIMITS: Final = (
+    (
+        "Disasters are kills and pauses of processes on one machine; power loss, failing disks and"
+        " real networks between sites are not shown."
+    ),
+    (
+        "Virtual machines run under QEMU's emulator (TCG) where KVM does not boot a guest: other"
+        " hypervisors and real hardware are not shown."
+    ),
+    (
+        "One volume at a time, of at most 192 MiB, with an ext4 file system or raw pages; large"
+        " volumes, other file systems and consistency groups are not shown."
+    ),
+    (
+        "A number of trials bounds how often a failure can happen; it does not prove that it never"
+        " does."
+    ),
 )
-_EMULATOR = (
+_EMULATOR: Final = (
     "The blob service is Azurite, an emulator: real Azure, with its reordering, throttling and"
     " replication, is not shown."
 )

@@ -98,7 +98,7 @@ def _kill(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
         ledger=ledger_outcome(stage, disaster, recovery),
         raw=raw,
         rto=rto_figures(stage, disaster.at, recovery),
-        direct_write=measure_direct_write(stage),
+        direct_write=measure_direct_write(stage, int(recovery.fact("data_bytes") or 0)),
         boot=boot_outcome(stage, recovery),
         max_lag_s=stage.status.max_lag_s,
     )

@@ -1,7 +1,7 @@
 """What the recovery guest's raw record says about instants and about where its disk came from.
 
-Read from the evidence file itself, so that a figure of the certificate is what anybody can read
-there: the command line, QEMU's configuration, and the guest's lines with seconds since QEMU's start.
+Read from the evidence file itself, so that a figure of the certificate is what anybody can
+read there: the command line, QEMU's configuration, and the lines with seconds since QEMU's start.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Waiting in the lab: every wait has a deadline, a name, and ends at once when the run is stopped."""
+"""Waiting in the lab: each wait has a deadline and a name, and ends when the run is stopped."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.errors import Inconclusive
 
-__all__ = ["Stopped", "StopSignal", "TookTooLong"]
+__all__ = ["StopSignal", "Stopped", "TookTooLong"]
 
 POLL_S: Final = 0.02
 """How often a condition is looked at; coarse enough to cost no CPU beside the system under test."""

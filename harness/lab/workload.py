@@ -133,7 +133,9 @@ class Workload:
 
         stop.until(decided, timeout_s, f"the primary guest's start {self.trouble}".strip())
         if self.ready_at is None:
-            raise Inconclusive(f"the primary guest ended before it was ready {self.trouble}".strip())
+            raise Inconclusive(
+                f"the primary guest ended before it was ready {self.trouble}".strip()
+            )
 
     def kill(self) -> float:
         """SIGKILL the guest."""

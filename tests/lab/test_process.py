@@ -91,10 +91,16 @@ def test_stop_ends_a_process_that_ignores_sigterm_and_one_that_is_paused(tmp_pat
 
 
 def test_an_exception_leaves_nothing_behind(tmp_path: Path) -> None:
-    supervisor = Supervisor()
-    with pytest.raises(ZeroDivisionError), supervisor:
-        process = supervisor.start("sleeper", ["sleep", "60"], folder=tmp_path)
-        raise ZeroDivisionError
+    started = []
+
+    def fail() -> None:
+        with Supervisor() as supervisor:
+            started.append(supervisor.start("sleeper", ["sleep", "60"], folder=tmp_path))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    (process,) = started
     assert not process.running
     assert not Path(f"/proc/{process.pid}").exists()
 
