@@ -29,7 +29,7 @@ class Waiter(Protocol):
 
 
 class Epoch:
-    """Writes with no order among them, and who waits for them; `oldest_us` is their earliest arrival."""
+    """Writes with no order among them, and who waits for them; `oldest_us`: earliest arrival."""
 
     __slots__ = ("acknowledged", "content", "oldest_us", "waiters")
 
@@ -105,6 +105,12 @@ class EpochQueue:
     def is_empty(self) -> bool:
         """Whether there is nothing to send."""
         return not self._sealed and self.open.is_empty()
+
+    def clear(self) -> None:
+        """Forget everything: it will reach the blob in another way."""
+        self._sealed.clear()
+        self.open = Epoch()
+        self.size = 0
 
     def take(self) -> Batch | None:
         """Remove and return what may be sent next, provided that nothing is in flight."""

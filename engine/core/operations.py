@@ -1,8 +1,8 @@
 """Client operations and when each may be acknowledged (protocol.md P6, H11, H18).
 
 An operation waits for its local write, for local durability, and for its epoch to be in the blob, as
-mode and flags demand. A finished one passes the gate: asynchronous acknowledgements also need surely
-valid authority and a lag within the bound. Nothing here ever acknowledges early.
+mode and flags demand. A finished one passes the gate (clients.py): surely valid authority, and a lag
+within the bound. Nothing here ever acknowledges early.
 """
 
 from collections import deque
@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from engine.core.epochs import Epoch
 from engine.core.messages import EIO, Command, LocalFlush, Reply
-from engine.core.settings import Mode
 
 LOCAL = 1
 """Waits for the local write."""
@@ -37,8 +36,7 @@ class Operation:
 class Operations:
     """Every operation that was not answered yet."""
 
-    def __init__(self, mode: Mode, may_acknowledge: Callable[[int], bool]) -> None:
-        self.mode = mode
+    def __init__(self, may_acknowledge: Callable[[int], bool]) -> None:
         self._may_acknowledge = may_acknowledge
         self._open: dict[int, Operation] = {}
         self._held: deque[Operation] = deque()
@@ -59,6 +57,15 @@ class Operations:
     def uncaptured(self) -> list[Operation]:
         """Writes that are still on their way to the volume and that nobody will put."""
         return [op for op in self._open.values() if op.waits & LOCAL and op.epoch is None]
+
+    def forget_captured(self, now_us: int) -> list[Command]:
+        """The queue was dropped: nobody waits for the blob, every open write is uncaptured."""
+        out: list[Command] = []
+        for operation in list(self._open.values()):
+            operation.epoch = None
+            if operation.waits & REMOTE:
+                out += self.remote_done(now_us, operation)
+        return [*out, *self.release(now_us)]
 
     def local_done(self, now_us: int, operation: Operation) -> list[Command]:
         """Its local command completed: the write first, then, where needed, the flush."""
@@ -101,7 +108,7 @@ class Operations:
     def _finish(self, now_us: int, operation: Operation) -> list[Command]:
         if operation.waits or operation.op not in self._open:
             return []
-        if self.mode is Mode.ASYNC and (self._held or not self._may_acknowledge(now_us)):
+        if self._held or not self._may_acknowledge(now_us):
             self._held.append(operation)
             return []
         return [self._reply(operation)]

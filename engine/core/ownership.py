@@ -9,7 +9,7 @@ is trusted (H13). A primary and a standby run the same procedure; only a standby
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from engine.core.blob_metadata import BlobMetadata, parse_metadata
@@ -103,11 +103,14 @@ class Ownership:
         self._awaited = -1
         self._take_over = False
         self._break = False
+        self._touched = False
         self._etag = ""
         self._etag_found = ""
         self._stood_back = False
         self._watched_etag = ""
         self._number = 0
+        self._maybe_mine = False
+        self._raised_once = False
         self._sent_us = 0
         self._previous_lease = ""
         self._state: BlobState | None = None
@@ -135,9 +138,19 @@ class Ownership:
         self._watched_etag = watched_etag
         self.ending = None
         self.owned = None
-        self.broke_at_us = None
+        self._touched = False
+        self._maybe_mine = False
+        self._raised_once = False
         self._stood_back = False
         return self._look(now_us)
+
+    def give_up_waiting(self) -> bool:
+        """Stop, if nothing was done yet but wait for the lease to end; says whether it stopped."""
+        if self._touched or self.step not in (Step.WAITING, Step.LOOKING):
+            return False
+        self.step = Step.IDLE
+        self._awaited = -1
+        return True
 
     def handle(self, now_us: int, event: StoreAnswer | LeaseReady) -> list[Command]:
         """Take the answer awaited; any other id is of an earlier attempt and dropped."""
@@ -169,8 +182,10 @@ class Ownership:
                 raise AssertionError(self.step)
 
     def timer(self, now_us: int) -> list[Command]:
-        """The wait is over: look again."""
-        return self._look(now_us) if self.step is Step.WAITING else []
+        """The wait is over: look again, under the last lease id if that may be ours already."""
+        if self.step is not Step.WAITING:
+            return []
+        return self._confirm() if self._maybe_mine else self._look(now_us)
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────
 
@@ -196,8 +211,12 @@ class Ownership:
     def _approach(self, now_us: int, state: BlobState) -> list[Command]:
         """Decide from the lease's state how to get it."""
         held = state.lease_state in (LeaseState.LEASED, LeaseState.BREAKING)
+        if state.lease_state is LeaseState.BROKEN and self.broke_at_us is None:
+            # By whom and when is not known: perhaps by this node, just before it was restarted.
+            self.broke_at_us = now_us
         if held and self._break:
             self.step = Step.BREAKING
+            self._touched = True
             return [Break(self._take_id(), state.etag)]
         if held and not self._previous_lease:
             return self._wait(now_us, POLL_US, None)
@@ -212,6 +231,7 @@ class Ownership:
 
     def _lease_ready(self, now_us: int, lease: str) -> list[Command]:
         self._sent_us = now_us
+        self._touched = self._maybe_mine = True
         self.lease = lease
         previous, self._previous_lease = self._previous_lease, ""
         state = self._state
@@ -234,28 +254,32 @@ class Ownership:
         return self._head(Step.CONFIRMING, self.lease)
 
     def _confirmed(self, now_us: int, event: StoreAnswer) -> list[Command]:
-        if isinstance(event, Failed) and event.refusal in (Refusal.LEASE, Refusal.ETAG):
-            return self._wait(now_us, POLL_US, event)
-        if not isinstance(event, Done) or event.state is None:
+        if isinstance(event, Failed) and event.refusal is not Refusal.LEASE:
             return self._wait(now_us, TROUBLE_US, event)
-        if event.state.lease_state is not LeaseState.LEASED:
+        if isinstance(event, Unknown):
+            return self._wait(now_us, TROUBLE_US, event)
+        state = event.state if isinstance(event, Done) else None
+        if state is None or state.lease_state is not LeaseState.LEASED:
+            self._maybe_mine = False
             return self._wait(now_us, POLL_US, event)
-        metadata = self._adopt(event.state)
+        metadata = self._adopt(state)
         if metadata is None:
             return self._end(Ending.UNREADABLE, self.detail)
-        self._etag_found = event.state.etag
-        self._number = max(event.state.number, metadata.term << SEQUENCE_TERM_SHIFT) + 1
+        # From here on only this node changes the blob, as long as the lease is its own.
+        self._watched_etag = ""
+        if not self._raised_once:
+            self._etag_found = state.etag
+        self._number = max(state.number, metadata.term << SEQUENCE_TERM_SHIFT) + 1
         return self._raise()
 
     def _raise(self) -> list[Command]:
         self.step = Step.RAISING
+        self._raised_once = True
         return [Raise(self._take_id(), self._number, self.lease)]
 
     def _raised(self, now_us: int, event: StoreAnswer) -> list[Command]:
         if isinstance(event, Done):
             return self._head(Step.READING, self.lease)
-        if isinstance(event, Unknown) or event.refusal is Refusal.BUSY:
-            return self._raise()
         return self._wait(now_us, TROUBLE_US, event)
 
     def _read(self, now_us: int, event: StoreAnswer) -> list[Command]:
@@ -323,8 +347,3 @@ class Ownership:
             self.detail = str(unreadable)
             return None
         return self._metadata
-
-
-def with_mark_cleared(metadata: BlobMetadata) -> BlobMetadata:
-    """The metadata of a blob that is a consistent image again."""
-    return replace(metadata, mark=type(metadata.mark).NONE, pin="")

@@ -1,6 +1,40 @@
-"""What a primary may honestly say of itself (protocol.md H39)."""
+"""Where a primary is in its life, and what it may honestly say of itself (protocol.md H39)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where the primary is in its life."""
+
+    OFF = "off"
+    CREATING = "creating"
+    OWNING = "owning"
+    SEEDING = "seeding"
+    SEALING = "sealing"
+    RUNNING = "protected"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    DEMOTED = "demoted"
+    REFUSED = "refused"
+    HALTED = "halted"
+
+
+ENDED = (Phase.STOPPED, Phase.DEMOTED, Phase.REFUSED, Phase.HALTED)
+"""Phases that only a new process leaves: every client operation fails, nothing is sent."""
+
+PROMISING = (Phase.RUNNING, Phase.STOPPING)
+"""Phases in which an acknowledgement carries the promise of the mode (H18)."""
+
+
+class Standing:
+    """The phase and its reason, shared by the parts of one primary."""
+
+    __slots__ = ("phase", "reason")
+
+    def __init__(self) -> None:
+        self.phase = Phase.OFF
+        self.reason = ""
 
 
 @dataclass(frozen=True, slots=True)

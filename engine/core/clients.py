@@ -1,0 +1,142 @@
+"""The clients of one volume: their operations, what of them is queued for the blob, when to answer.
+
+A write is executed locally and, while `capturing`, queued for the blob with the bytes it came with.
+While `guarded`, the blob may be failed over to without asking this node, so nothing is acknowledged
+without surely valid authority, whatever the mode (protocol.md H11, P6): a node that was paused must
+wake up silent.
+"""
+
+from engine.core.epochs import Batch, EpochQueue, Order
+from engine.core.lease_keeper import LeaseKeeper
+from engine.core.messages import (
+    EIO,
+    Command,
+    FlushRequested,
+    LocalFlush,
+    LocalWrite,
+    LocalZero,
+    Reply,
+    WriteRequested,
+    ZeroRequested,
+)
+from engine.core.operations import DURABLE, REMOTE, Operation, Operations
+from engine.core.primary_status import PROMISING, Standing
+from engine.core.settings import Mode, VolumeSettings
+from engine.core.shipping import Shipper
+
+
+class Clients:
+    """Operations in arrival order, from their request to their reply."""
+
+    def __init__(
+        self,
+        settings: VolumeSettings,
+        standing: Standing,
+        queue: EpochQueue,
+        shipper: Shipper,
+        keeper: LeaseKeeper,
+    ) -> None:
+        self._settings = settings
+        self._standing = standing
+        self._queue = queue
+        self._shipper = shipper
+        self._keeper = keeper
+        self.operations = Operations(self._may_acknowledge)
+        self.capturing = False
+        self.guarded = False
+
+    def write(self, now_us: int, event: WriteRequested | ZeroRequested) -> Operation:
+        """Begin a write or zero; its `epoch` is set if it is queued for the blob."""
+        operation = Operation(event.op, event.offset, event.length, fua=event.fua)
+        if event.fua:
+            operation.waits |= DURABLE
+        self.operations.begin(operation)
+        if self.capturing:
+            payload = event.payload if isinstance(event, WriteRequested) else None
+            self._capture(now_us, operation, payload)
+        return operation
+
+    def local(self, event: WriteRequested | ZeroRequested) -> Command:
+        """What the volume has to do for it."""
+        if isinstance(event, ZeroRequested):
+            return LocalZero(event.op, event.offset, event.length)
+        return LocalWrite(event.op, event.offset, event.length, event.payload)
+
+    def flush(self, op: int) -> list[Command]:
+        """Begin a flush: it ends an epoch in order `flush`, and waits for the blob in sync modes."""
+        operation = Operation(op, 0, 0, fua=False)
+        operation.waits = DURABLE
+        self.operations.begin(operation)
+        if self.capturing:
+            if self._settings.order is Order.FLUSH:
+                self._queue.seal()
+            if self._settings.mode is not Mode.ASYNC:
+                self.wait_for_blob(operation)
+        return [LocalFlush(op)]
+
+    def wait_for_blob(self, operation: Operation) -> None:
+        """Make the operation wait for everything that was captured so far."""
+        last = self._queue.last()
+        if last is not None:
+            last.waiters.append(operation)
+        elif self._shipper.batch is not None:
+            self._shipper.batch.waiters.append(operation)
+        else:
+            return
+        operation.waits |= REMOTE
+
+    def forget_captured(self, now_us: int) -> list[Command]:
+        """Seeding will copy the volume: what is queued would put older content over newer."""
+        self.capturing = False
+        self.guarded = False
+        self._queue.clear()
+        return self.operations.forget_captured(now_us)
+
+    def in_blob(self, now_us: int, batch: Batch) -> list[Command]:
+        """A batch is known to be in the blob: answer who waited for nothing else."""
+        out: list[Command] = []
+        for waiter in batch.waiters:
+            if isinstance(waiter, Operation):
+                out += self.operations.remote_done(now_us, waiter)
+        return out
+
+    def turn_away(self, event: object) -> list[Command]:
+        """This site answers no more: fail the operation at once."""
+        if isinstance(event, WriteRequested | ZeroRequested | FlushRequested):
+            return [Reply(event.op, EIO)]
+        return []
+
+    def lag_bytes(self) -> int:
+        """Bytes that are not known to be in the blob."""
+        return self._queue.size + self._shipper.unsent_bytes()
+
+    def oldest_us(self) -> int | None:
+        """Arrival of the oldest write that is not known to be in the blob."""
+        batch = self._shipper.batch
+        return batch.oldest_us if batch is not None else self._queue.oldest_us()
+
+    def _capture(self, now_us: int, operation: Operation, payload: object) -> None:
+        """Queue the write; a FUA write ends its epoch, for a later write may rely on it."""
+        mode = self._settings.mode
+        epoch = self._queue.write(
+            now_us, operation.offset, operation.length, payload, barrier=operation.fua
+        )
+        operation.epoch = epoch
+        if mode is Mode.SYNC or (operation.fua and mode is Mode.SYNC_ON_FLUSH):
+            operation.waits |= REMOTE
+            epoch.waiters.append(operation)
+
+    def _may_acknowledge(self, now_us: int) -> bool:
+        """Is authority sure, and, where the mode runs ahead of the blob, the lag within bounds?"""
+        if self.guarded and not (self._keeper.holds(now_us) and self._standing.phase in PROMISING):
+            return False
+        mode = self._settings.mode
+        if mode is Mode.SYNC:
+            return True
+        if self.lag_bytes() > self._settings.max_lag_bytes:
+            return False
+        if mode is not Mode.ASYNC or not self.guarded:
+            return True
+        oldest = self.oldest_us()
+        # Half the bound: the other half is for what was acknowledged already to arrive.
+        return oldest is None or now_us - oldest <= self._settings.max_lag_us // 2

@@ -1,0 +1,243 @@
+"""A primary and a standby around one blob in the virtual world, with clients and an oracle watching.
+
+After every change of the blob: where it may be failed over to (no mark), it ends in a valid footer, its
+content is admissible, and nothing promised is missing. After the mount: the old primary changes nothing
+and acknowledges nothing.
+"""
+
+from dataclasses import dataclass
+
+from engine.core.blob_metadata import Mark, parse_metadata
+from engine.core.epochs import Order
+from engine.core.messages import (
+    FlushRequested,
+    HeartbeatHeard,
+    MountDisk,
+    Note,
+    Started,
+    StopRequested,
+    StoreCommand,
+    WriteRequested,
+    ZeroRequested,
+)
+from engine.core.primary import ENDED, Phase, PrimaryMachine
+from engine.core.settings import Fence, Mode, StandbySettings, VolumeSettings
+from engine.core.standby import Phase as StandbyPhase
+from engine.core.standby import StandbyMachine
+from engine.units import FOOTER_BYTES, MIB, PAGE_BYTES, SECOND_US
+from engine.vhd import parse_footer
+from tests.core.admissible import Entry, History
+from tests.core.world import LocalVolume, Node, World
+
+INTERVAL_US = SECOND_US // 2
+PROMISING = (Phase.RUNNING, Phase.STOPPING)
+CLUSTERS = (0, MIB // PAGE_BYTES - 3, 5 * MIB // PAGE_BYTES)
+"""Few pages, so that writes collide; three places, one of them across two MiB."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is drawn once for a run."""
+
+    mode: Mode = Mode.SYNC
+    order: Order = Order.STRICT
+    fence: Fence = Fence.EXPIRY
+    volume_bytes: int = 8 * MIB
+    connections: int = 3
+    at_once: bool = True
+    base_pages: int = 5
+    max_lag_us: int = 5 * SECOND_US
+    max_lag_bytes: int = MIB
+
+
+class SitePair:
+    """Everything of one run. A broken promise raises AssertionError at the moment it is broken."""
+
+    def __init__(self, seed: int, plan: Plan) -> None:
+        self.plan = plan
+        self.world = World(seed)
+        self.world.applied = self._check_blob
+        random = self.world.random
+        self.volume = LocalVolume(plan.volume_bytes, plan.at_once)
+        for index in range(plan.base_pages):
+            self.volume.pages[self._some_page()] = ("base", index)
+        self.history = History(dict(self.volume.pages))
+        self.entries: dict[int, Entry] = {}
+        self.mounted: MountDisk | None = None
+        self.stopped_etag = ""
+        self.heartbeats_lost = False
+        self.was_protected = False
+        self.acknowledged = 0
+        self._op = 0
+        self.primary = self._new_primary()
+        settings = StandbySettings("db", "standby-1", 15, INTERVAL_US, 3 * SECOND_US, plan.fence)
+        self.standby_machine = StandbyMachine(settings)
+        self.standby = Node(self.world, "standby", self.standby_machine)
+        self.standby.mounted = self._on_mount
+        self.standby.deliver(Started())
+        self._beat(0)
+        del random
+
+    # ── the sites ─────────────────────────────────────────────────────────────────────────────
+
+    def _new_primary(self) -> Node:
+        plan = self.plan
+        settings = VolumeSettings(
+            "db", "primary-1", plan.volume_bytes, b"i" * 16, 1_700_000_000, plan.mode, plan.order,
+            plan.connections, 15, plan.max_lag_us, plan.max_lag_bytes,
+        )  # fmt: skip
+        self.machine = PrimaryMachine(settings)
+        node = Node(self.world, "primary", self.machine)
+        node.volume = self.volume
+        node.replied = lambda op, error: self._on_reply(node, op, error)
+        node.noted = self._on_note
+        return node
+
+    def start(self, started: Started | None = None) -> None:
+        """The primary's process comes up."""
+        self.primary.deliver(started or Started())
+
+    def restart(self, *, reseed: bool = False) -> None:
+        """A new process on the same volume, after the end of the one before."""
+        previous, self.primary.dead = self.primary.last_lease, True
+        self.primary = self._new_primary()
+        etag, self.stopped_etag = self.stopped_etag, ""
+        self.primary.last_lease = previous
+        self.start(Started(previous, etag, reseed))
+
+    def _beat(self, sequence: int) -> None:
+        node = self.primary
+        quiet = node.dead or node.paused or node.cut or self.heartbeats_lost
+        if not quiet:
+            leaving = self.machine.phase is Phase.STOPPED
+            wait = self.world.random.randint(100, 2000)
+            self.standby.deliver_later(wait, HeartbeatHeard(sequence, leaving))
+        self.world.later(INTERVAL_US, lambda: self._beat(sequence + 1))
+
+    # ── clients ───────────────────────────────────────────────────────────────────────────────
+
+    def _some_page(self) -> int:
+        return self.world.random.choice(CLUSTERS) + self.world.random.randint(0, 5)
+
+    def write(self, page: int = -1, pages: int = 0, *, fua: bool = False) -> int:
+        """A client writes a value of its own to some pages."""
+        first = self._some_page() if page < 0 else page
+        length = pages or self.world.random.randint(1, 3)
+        op = self._begin({first + index: self._op + 1 for index in range(length)}, fua=fua)
+        payload = (op,) * length
+        event = WriteRequested(op, first * PAGE_BYTES, length * PAGE_BYTES, payload, fua)
+        self.primary.deliver(event)
+        return op
+
+    def zero(self, *, fua: bool = False) -> int:
+        """A client trims some pages."""
+        first, length = self._some_page(), self.world.random.randint(1, 6)
+        op = self._begin(dict.fromkeys(range(first, first + length)), fua=fua)
+        self.primary.deliver(ZeroRequested(op, first * PAGE_BYTES, length * PAGE_BYTES, fua))
+        return op
+
+    def flush(self) -> int:
+        """A client flushes."""
+        op = self._begin({}, flush=True)
+        self.primary.deliver(FlushRequested(op))
+        return op
+
+    def _begin(
+        self, pages: dict[int, object | None], *, fua: bool = False, flush: bool = False
+    ) -> int:
+        self._op += 1
+        entry = Entry(self._op, pages, self._turn(), fua=fua, flush=flush)
+        self.entries[self._op] = entry
+        self.history.entries.append(entry)
+        return self._op
+
+    def unanswered(self) -> list[int]:
+        """Operations without a reply."""
+        return [op for op, entry in self.entries.items() if entry.completed is None]
+
+    def _turn(self) -> int:
+        self.world.turn += 1
+        return self.world.turn
+
+    def _on_reply(self, node: Node, op: int, error: int) -> None:
+        entry = self.entries[op]
+        assert entry.completed is None, f"operation {op} was answered twice"
+        entry.completed, entry.error = self._turn(), error
+        if error:
+            return
+        self.acknowledged += 1
+        assert node is self.primary
+        if self.plan.fence is Fence.EXPIRY or self.plan.mode is not Mode.SYNC:
+            assert self.mounted is None, f"operation {op} was acknowledged after the mount"
+        entry.promised = self.machine.phase in PROMISING
+        if entry.promised:
+            self._judge(f"after the acknowledgement of operation {op}")
+
+    # ── the oracle ────────────────────────────────────────────────────────────────────────────
+
+    def _on_note(self, note: Note) -> None:
+        if note.name == "protected":
+            self.was_protected = True
+        if note.name == Phase.STOPPED:
+            self.stopped_etag = str(dict(note.fields).get("etag", ""))
+
+    def _on_mount(self, disk: MountDisk) -> None:
+        assert self.mounted is None, "mounted twice"
+        assert disk.size_bytes == self.plan.volume_bytes
+        self.mounted = disk
+        self._judge("at the mount")
+
+    def _check_blob(self, node: Node, command: StoreCommand) -> None:
+        if node is not self.standby:
+            assert self.mounted is None, f"{command} changed the blob after the mount"
+        if self.usable():
+            self._judge(f"after {type(command).__name__}")
+
+    def usable(self) -> bool:
+        """Whether the blob says that it may be failed over to."""
+        blob = self.world.blob
+        return blob.exists and parse_metadata(blob.metadata).mark is Mark.NONE
+
+    def image(self) -> dict[int, object]:
+        """The content of the blob below its footer."""
+        blob = self.world.blob
+        last = (blob.length - FOOTER_BYTES) // PAGE_BYTES
+        return {page: value for page, value in blob.pages.items() if page != last}
+
+    def _judge(self, when: str) -> None:
+        blob, plan = self.world.blob, self.plan
+        assert self.usable(), f"protected, but the blob is marked, {when}"
+        raw = blob.pages.get((blob.length - FOOTER_BYTES) // PAGE_BYTES)
+        assert isinstance(raw, bytes), f"no footer {when}"
+        parse_footer(raw, blob.length)
+        floor: dict[int, int] = {}
+        if plan.mode is not Mode.ASYNC:
+            flushed_only = plan.mode is Mode.SYNC_ON_FLUSH
+            floor = self.history.must_hold(flushed_only=flushed_only)
+        complaint = self.history.complaint(self.image(), floor, strict=plan.order is Order.STRICT)
+        assert not complaint, f"{when}: {complaint}"
+
+    # ── ways to wait ──────────────────────────────────────────────────────────────────────────
+
+    def run_until_protected(self) -> None:
+        """Let a healthy world come to protection."""
+        assert self.world.run(
+            self.world.now_us + 60 * SECOND_US, lambda: self.machine.phase is Phase.RUNNING
+        ), f"not protected: {self.machine.phase} {self.machine.reason}"
+
+    def settled(self) -> bool:
+        """Whether everything has come to rest as it should."""
+        if self.unanswered():
+            return False
+        if self.mounted is not None:
+            return self.primary.dead or self.machine.phase in ENDED
+        if self.primary.dead:
+            return not self.was_protected or self.standby_machine.phase is StandbyPhase.REFUSED
+        if self.machine.phase in ENDED:
+            return True
+        same = self.image() == self.volume.pages
+        return same and self.machine.phase is Phase.RUNNING
+
+    def stop(self) -> None:
+        """Ask for an orderly stop."""
+        self.primary.deliver(StopRequested())
