@@ -1,8 +1,9 @@
 """SECTION: change footer and metadata while nothing else is in flight (protocol.md section 3, H5, H6).
 
-Raise -> HEAD -> [footer, If-Match] -> SetMetadata(If-Match) -> HEAD tells whether it is there. Any answer
-but Done starts again at the Raise, which kills whatever may still be on its way. The caller must see to
-it that no data request is in flight, and must not send one before `finished`.
+Raise -> HEAD -> footer -> SetMetadata -> HEAD tells whether it is there; each change carries If-Match.
+A footer that is taken away goes after the metadata: a blob without a mark always has its footer.
+Any answer but Done starts again at the Raise, which kills whatever may still be on its way. The caller
+must see to it that no data request is in flight, and must not send one before `finished`.
 """
 
 from collections.abc import Callable
@@ -97,9 +98,11 @@ class Section:
                 return [self._ask(Step.READING, Head(self._take(), self._lease))]
             case Step.READING:
                 return self._read(now_us, event)
-            case Step.FOOTER:
+            case Step.FOOTER if self._footer is not None:
                 return [self._set_metadata(event.etag)]
-            case Step.METADATA:
+            case Step.METADATA if self._footer is None:
+                return [self._set_footer(event.etag)]
+            case Step.FOOTER | Step.METADATA:
                 return [self._ask(Step.VERIFYING, Head(self._take(), self._lease))]
             case Step.VERIFYING:
                 return self._verify(now_us, event)
@@ -113,13 +116,18 @@ class Section:
             self.fenced = True
             return []
         del now_us
+        if self._footer is None:
+            return [self._set_metadata(state.etag)]
+        return [self._set_footer(state.etag)]
+
+    def _set_footer(self, etag: str) -> Command:
         at, lease, number = self._footer_at, self._lease, self.number
         if self._footer is None:
-            clear = Clear(self._take(), at, FOOTER_BYTES, lease, number, state.etag)
-            return [self._ask(Step.FOOTER, clear)]
+            clear = Clear(self._take(), at, FOOTER_BYTES, lease, number, etag)
+            return self._ask(Step.FOOTER, clear)
         parts = (Part(self._footer, 0, FOOTER_BYTES),)
-        put = Put(self._take(), at, FOOTER_BYTES, parts, lease, number, state.etag)
-        return [self._ask(Step.FOOTER, put)]
+        put = Put(self._take(), at, FOOTER_BYTES, parts, lease, number, etag)
+        return self._ask(Step.FOOTER, put)
 
     def _set_metadata(self, etag: str) -> Command:
         pairs = self.target.to_map()

@@ -64,7 +64,7 @@ class Seeding:
         self._first_pass = True
         self._passes = 1
         self._cursor = 0
-        self._regions: deque[int] = deque()
+        self._regions: deque[tuple[int, int]] = deque()
         self._dirty: set[int] = set()
         self._reading: tuple[int, int, int] | None = None
         self._during_read: list[tuple[int, int]] = []
@@ -130,13 +130,15 @@ class Seeding:
         return out
 
     def volume_read(self, now_us: int, event: VolumeRead) -> list[Command]:
-        """A piece of the volume was read: queue it, and the holes beside it if they must be cleared."""
+        """A piece of the volume was read: queue it, and its holes if they must be cleared."""
         if self._reading is None or event.id != self._reading[0]:
             return []
-        _, start, _ = self._reading
+        _, start, end = self._reading
         self._reading = None
         if self._first_pass:
             self._cursor = event.next_offset
+        elif event.next_offset < end:
+            self._regions.appendleft((event.next_offset, end))
         position = start
         for offset, length, payload in event.runs:
             self._hole(position, offset)
@@ -184,8 +186,7 @@ class Seeding:
         if self._first_pass and self._cursor < self._volume_bytes:
             return [self._read(self._cursor, self._volume_bytes)]
         if self._regions:
-            start = self._regions.popleft() * REGION_BYTES
-            return [self._read(start, min(start + REGION_BYTES, self._volume_bytes))]
+            return [self._read(*self._regions.popleft())]
         if self._ready or self._in_flight:
             return []
         return self._next_pass(now_us)
@@ -200,7 +201,9 @@ class Seeding:
         self._passes += 1
         if len(self._dirty) <= CAPTURE_REGIONS or self._passes > CAPTURE_PASSES:
             self.capturing = True
-        self._regions.extend(sorted(self._dirty))
+        for region in sorted(self._dirty):
+            start = region * REGION_BYTES
+            self._regions.append((start, min(start + REGION_BYTES, self._volume_bytes)))
         self._dirty.clear()
         if not self._regions:
             return self.pump(now_us)

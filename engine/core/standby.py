@@ -4,11 +4,11 @@
         ^___________|            |          '-----> REFUSED (with the reason)
         '------------------------'  false alarm: the primary still writes
 
-Silence for the time-out is not enough: two HEADs, one at suspicion and one at the time-out, must show
-the same ETag (protocol.md FAILOVER). Then the lease must have expired, or is broken where the policy
-says so (H10, H12). A volume that is still seeding has nothing to fail over to: refused before anything
-is fenced, and looked at again if its primary comes back (H32). Only heard silence counts: without one
-heartbeat since its start a standby never fails over by itself.
+Silence for the time-out is not enough: two HEADs, one at suspicion and one at the time-out, must
+show the same ETag (protocol.md FAILOVER). Then the lease must have expired, or is broken where the
+policy says so (H10, H12). A volume that is still seeding has nothing to fail over to: refused before
+anything is fenced, and looked at again if its primary comes back (H32). Only heard silence counts:
+without one heartbeat since its start a standby never fails over by itself.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,10 @@ class Phase(StrEnum):
 
 
 ACTING = (Phase.FENCING, Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING)
-"""Between the first act of fencing and the mount: a heartbeat changes nothing any more."""
+"""On the way to the mount: a heartbeat changes nothing, once the lease was touched."""
+
+AFTER_OWNING = (Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING, Phase.MOUNTED)
+"""Phases in which the lease is this standby's, and taken up again when it lapses (H9)."""
 
 
 class StandbyMachine:
@@ -89,6 +92,7 @@ class StandbyMachine:
         self._owned: Owned | None = None
         self._metadata: BlobMetadata | None = None
         self._size_bytes = 0
+        self._is_mounted = False
         self.phase = Phase.WAITING
         self.reason = "no heartbeat was heard yet"
 
@@ -122,6 +126,14 @@ class StandbyMachine:
 
     def _heard(self, now_us: int, *, leaving: bool) -> list[Command]:
         self._heard_us = now_us
+        if self._forced and self.phase is Phase.CONFIRMING:
+            # The operator knows that the primary lives.
+            return []
+        suspected = self.phase in (Phase.SUSPECTING, Phase.CONFIRMING)
+        if self.phase is Phase.FENCING and not (self._forced or self._is_mounted):
+            suspected = self._ownership.give_up_waiting()
+            if suspected:
+                self.phase = Phase.SUSPECTING
         if self.phase in ACTING or self.phase in (Phase.MOUNTED, Phase.STOPPED):
             return []
         if leaving:
@@ -130,7 +142,7 @@ class StandbyMachine:
             self.reason = "the primary stopped in order"
             return [Note("primary-left")]
         out: list[Command] = []
-        if self.phase in (Phase.SUSPECTING, Phase.CONFIRMING):
+        if suspected:
             out.append(Note("false-alarm", (("reason", "a heartbeat arrived"),)))
         self._watch()
         return [*out, SetTimer(SILENCE_TIMER, now_us + self._suspect_after_us())]
@@ -139,6 +151,7 @@ class StandbyMachine:
         self.phase = Phase.WATCHING
         self.reason = ""
         self._awaited = -1
+        self._forced = False
 
     def _suspect_after_us(self) -> int:
         """Suspicion starts an interval before the time-out, but never before half of it."""
@@ -163,7 +176,10 @@ class StandbyMachine:
             self.phase = Phase.SUSPECTING
             self._etag = ""
             silent = ("silent_ms", (now_us - self._heard_us) // 1000)
-            due = SetTimer(SILENCE_TIMER, self._heard_us + self._settings.timeout_us)
+            # Not sooner than the rest of the time-out: two looks at once say nothing.
+            apart = self._settings.timeout_us - self._suspect_after_us()
+            due_us = max(self._heard_us + self._settings.timeout_us, now_us + apart)
+            due = SetTimer(SILENCE_TIMER, due_us)
             return [Note("suspected", (silent,)), due, self._head()]
         if self.phase in (Phase.SUSPECTING, Phase.CONFIRMING):
             self.phase = Phase.CONFIRMING
@@ -202,6 +218,10 @@ class StandbyMachine:
             again = SetTimer(SILENCE_TIMER, now_us + RETRY_US)
             return [Note("store-trouble", (("detail", self.reason),)), again]
         state = event.state
+        if not self._forced and not self._etag:
+            # The first look had no answer: this is the first.
+            self._etag = state.etag
+            return [SetTimer(SILENCE_TIMER, now_us + self._settings.interval_us)]
         if not self._forced and state.etag != self._etag:
             self._etag = state.etag
             self.reason = "heartbeats are lost, but the primary still writes"
@@ -239,6 +259,7 @@ class StandbyMachine:
         held = state.lease_state in (LeaseState.LEASED, LeaseState.BREAKING)
         break_lease = self._forced or self._settings.fence is Fence.BREAK
         note = Note("fencing", (("lease", state.lease_state.value),))
+        self._ownership.broke_at_us = None
         start = self._ownership.start(
             now_us,
             take_over=True,
@@ -268,6 +289,10 @@ class StandbyMachine:
         self._owned = owned
         self._metadata = owned.metadata
         renew = self._keeper.keep(now_us, owned.lease, owned.authority_us)
+        if self._is_mounted:
+            self.phase = Phase.MOUNTED
+            self.reason = ""
+            return renew
         unusable = self._unusable(owned.state)
         if unusable:
             return [*renew, *self._refuse(now_us, unusable)]
@@ -301,11 +326,11 @@ class StandbyMachine:
         assert self._metadata is not None
         if not isinstance(event, Done):
             trouble = Note("store-trouble", (("during", "mounting"), ("detail", event.detail)))
-            self.phase = Phase.FENCING
-            return [trouble, *self._ownership.start(now_us, take_over=True)]
+            return [trouble, *self._own_again(now_us)]
         broke_at = self._ownership.broke_at_us
-        if broke_at is not None and self._metadata.mode is Mode.ASYNC:
-            # H11: until its authority is surely over the old primary may still acknowledge.
+        if broke_at is not None and self._metadata.mode is not Mode.SYNC:
+            # H11: until its authority is surely over the old primary may still acknowledge what
+            # needs no answer of the store: all in mode async, unflushed writes in sync-on-flush.
             self.phase = Phase.DELAYING
             return [SetTimer(RETRY_TIMER, broke_at + surely_over_us(self._settings.lease_seconds))]
         return self._mount()
@@ -313,6 +338,7 @@ class StandbyMachine:
     def _mount(self) -> list[Command]:
         assert self._metadata is not None
         self.phase = Phase.MOUNTED
+        self._is_mounted = True
         self.reason = ""
         term = self._metadata.term
         fields = (("size_bytes", self._size_bytes), ("term", term))
@@ -322,13 +348,20 @@ class StandbyMachine:
 
     def _renewed(self, now_us: int, event: StoreAnswer) -> list[Command]:
         out = self._keeper.handle(now_us, event)
-        if self._keeper.lost and self.phase is Phase.MOUNTED:
+        if self._keeper.lost and self.phase in AFTER_OWNING:
             # H9: ownership is (term, owner) in the metadata; the lease is only taken up again.
             self.reason = "the lease lapsed; the blob stays this node's by its term"
             note = Note("lease-lapsed", (("reason", self.reason),))
-            self.phase = Phase.FENCING
-            return [*out, note, *self._ownership.start(now_us, take_over=True)]
+            return [*out, note, *self._own_again(now_us)]
         return out
+
+    def _own_again(self, now_us: int) -> list[Command]:
+        """Start over from what the blob says; the lease, if it still is ours, is changed."""
+        assert self._owned is not None
+        self._keeper.forget()
+        self.phase = Phase.FENCING
+        lease = self._owned.lease
+        return self._ownership.start(now_us, previous_lease=lease)
 
     def _retry(self, now_us: int, event: StoreAnswer) -> list[Command]:
         detail = event.detail if not isinstance(event, Done) else ""
@@ -348,7 +381,7 @@ class StandbyMachine:
             return [Note("failover-ignored", (("phase", self.phase.value),))]
         heard = self._heard_us >= 0 and now_us - self._heard_us < self._settings.timeout_us
         if heard and not forced:
-            reason = "the primary is alive; --force takes over all the same and may lose up to the RPO"
+            reason = "the primary is alive; --force takes over anyway and may lose up to the RPO"
             return [Note("failover-ignored", (("reason", reason),))]
         self._forced = forced
         self.phase = Phase.CONFIRMING
