@@ -53,6 +53,14 @@ def test_a_disk_without_a_secret_stands_on_the_command_line(tmp_path: Path) -> N
     assert "drive=disk1" in words
 
 
+def test_only_a_disk_over_http_has_its_requests_one_at_a_time(tmp_path: Path) -> None:
+    disk = recovery_disk(BLOB, 64 * MIB, tmp_path / "o.qcow2")
+    words = command_line(plan([disk, raw_file_disk(Path("/disk"))]), 3, 4)
+    over_http, local = [word for word in words if word.startswith("virtio-blk-pci")]
+    assert over_http.endswith(",queue-size=4,indirect_desc=off")
+    assert "queue-size" not in local
+
+
 def test_options_reach_the_agent_and_white_space_is_refused() -> None:
     assert kernel_command_line(plan([], seed=4)).endswith("mp.role=prove mp.seed=4")
     with pytest.raises(UsageError, match="white space"):
