@@ -9,7 +9,7 @@ import gc
 import json
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engine.errors import EngineError, PolicyError
 from engine.policy import Policy, parse_policy
@@ -18,6 +18,7 @@ from engine.shell.redaction import redact
 
 EXIT_USAGE = 64
 EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
 SWITCH_SECONDS = 0.0002
 GC_ALLOCATIONS = 100_000
 
@@ -65,7 +66,39 @@ def read_policy(path: Path) -> Policy:
     return parse_policy(text, str(path))
 
 
+def _end_on_bugs() -> list[BaseException]:
+    """End this task when a callback of the loop raises: a machine half way would be a lie.
+
+    The system's refusals (a socket's time-out, say) cost only what they befell. Returns the list in
+    which the bug will be.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    bugs: list[BaseException] = []
+
+    def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        fault = context.get("exception")
+        if isinstance(fault, Exception) and not isinstance(fault, OSError):
+            bugs.append(fault)
+            task.cancel()
+        else:
+            print(f"engine: {redact(str(fault or context['message']))}", file=sys.stderr)
+
+    asyncio.get_running_loop().set_exception_handler(handle)
+    return bugs
+
+
 async def _run_site(arguments: argparse.Namespace, policy: Policy) -> int:
+    bugs = _end_on_bugs()
+    try:
+        return await _serve_site(arguments, policy)
+    except asyncio.CancelledError:
+        if not bugs:
+            raise
+        raise bugs[0] from None
+
+
+async def _serve_site(arguments: argparse.Namespace, policy: Policy) -> int:
     from engine.shell.credentials import Store, process_environment
 
     # The loop answers clients while other threads put: it must not wait 5 ms for its turn.
@@ -109,8 +142,13 @@ def _print_site(site: str, answer: Answer | None) -> None:
     volumes = answer["volumes"]
     assert isinstance(volumes, dict)
     for name, facts in volumes.items():
-        told = ", ".join(f"{key} {value}" for key, value in facts.items() if value not in ("", 0))
-        print(f"  {name}: {told}")
+        told = [f"{key} {_show(value)}" for key, value in facts.items() if value not in ("", 0, -1)]
+        told += [f"{key} no" for key, value in facts.items() if value is False]
+        print(f"  {name}: {', '.join(told)}")
+
+
+def _show(value: object) -> object:
+    return "yes" if value is True else value
 
 
 def _failover(arguments: argparse.Namespace, policy: Policy) -> int:
@@ -143,6 +181,9 @@ def main(argv: list[str] | None = None) -> int:
     except EngineError as error:
         print(f"engine {arguments.command}: {redact(str(error))}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print(f"engine {arguments.command}: interrupted before it had started", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except Exception as bug:  # noqa: BLE001 the last net: no traceback may show a secret
         print(f"engine {arguments.command}: internal error: {redact(repr(bug))}", file=sys.stderr)
         return EXIT_BUG

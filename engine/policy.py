@@ -19,6 +19,7 @@ from engine.units import MIB
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _BLOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
+_PORT = re.compile(r"[0-9]{1,5}")
 _CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,62}")
 LEASE_SECONDS = range(15, 61)
 """Finite leases last 15 to 60 seconds (Azure REST, Lease Blob)."""
@@ -111,13 +112,20 @@ def parse_policy(text: str, where: str) -> Policy:
         raise PolicyError(f"{where}: no [[volume]] is named, so there is nothing to protect")
     for key in ("name", "path", "blob", "listen"):
         _refuse_twice(where, key, (getattr(volume, key) for volume in volumes))
+    primary = _site(top.table("primary"), "primary-1")
+    standby = _site(top.table("standby"), "standby-1")
+    if primary.node == standby.node:
+        raise PolicyError(
+            f"{where}: primary.node and standby.node are both {primary.node!r}; a blob says by the"
+            " node's name who owns it, so each site needs its own"
+        )
     return Policy(
         where=where,
         store=_store(top.table("store")),
         heartbeat=heartbeat,
         lease_seconds=lease_seconds,
-        primary=_site(top.table("primary"), "primary-1"),
-        standby=_site(top.table("standby"), "standby-1"),
+        primary=primary,
+        standby=standby,
         volumes=volumes,
     )
 
@@ -150,7 +158,7 @@ def _heartbeat(table: "_Reader") -> HeartbeatPolicy:
         table.seconds("timeout_seconds", 3.0),
     )
     host, colon, port = policy.listen.rpartition(":")
-    if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+    if not (host and colon and _PORT.fullmatch(port) and 0 < int(port) < 65536):
         raise table.wrong("listen", 'an address "HOST:PORT" for UDP')
     if policy.timeout_seconds < 2 * policy.interval_seconds:
         raise table.wrong("timeout_seconds", "at least twice interval_seconds")

@@ -64,7 +64,7 @@ class ControlServer:
     def _answer(self, line: bytes) -> Answer:
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"error": "a request is one line of JSON"}
         if not isinstance(request, dict):
             return {"error": "a request is a JSON object"}
@@ -82,11 +82,11 @@ def ask(folder: Path, request: Answer) -> Answer | None:
             sock.connect(str(folder / SOCKET_NAME))
             sock.sendall(json.dumps(request).encode() + b"\n")
             with sock.makefile("rb") as lines:
-                answer = json.loads(lines.readline(LINE_BYTES_MAX) or b"null")
-        except (FileNotFoundError, ConnectionRefusedError):
+                answer = json.loads(lines.readline() or b"null")
+        except (FileNotFoundError, NotADirectoryError, ConnectionError):
             return None
         except TimeoutError:
             return {"error": f"the process does not answer within {ANSWER_SECONDS:.0f} s: it hangs"}
-        except (ConnectionError, ValueError):
-            return None
+        except (OSError, ValueError) as error:
+            return {"error": f"{folder / SOCKET_NAME} cannot be asked: {error}"}
     return answer if isinstance(answer, dict) else None

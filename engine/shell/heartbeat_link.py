@@ -70,13 +70,23 @@ class HeartbeatSender:
         self._timer: asyncio.TimerHandle | None = None
         self.answered_at: float | None = None
 
-    async def start(self, address: str) -> None:
-        """Speak to the standby at `address` from now on."""
+    async def open(self, address: str) -> None:
+        """Get ready to speak to the standby at `address`. Raises ConfigurationError: no such host."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Link(self._answered), remote_addr=parse_address(address)
-        )
-        self._speak()
+        try:
+            self._transport, _ = await loop.create_datagram_endpoint(
+                lambda: _Link(self._answered), remote_addr=parse_address(address)
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                f"heartbeat.listen {address}: cannot speak to it: {error.strerror}; correct the"
+                " address of the standby in the policy"
+            ) from error
+
+    def start(self) -> None:
+        """Speak from now on; does nothing if it speaks already."""
+        if self._timer is None:
+            self._speak()
 
     def leave(self) -> None:
         """Say that silence will mean an orderly stop, and be silent."""

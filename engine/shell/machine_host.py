@@ -153,17 +153,23 @@ class MachineHost:
             self.deliver(events.popleft())
 
     def _work(self, work: Callable[[], Event]) -> None:
-        event = work()
-        if not self._closed:
-            self._loop.call_soon_threadsafe(self.deliver, event)
+        try:
+            event = work()
+        except Exception as bug:  # noqa: BLE001 a pool drops it, and the machine would wait for ever
+            self._in_loop(self._raise_bug, bug)
+        else:
+            self._in_loop(self.deliver, event)
 
     def _ask_store(self, command: StoreCommand) -> None:
-        self._pool.submit(self._run_store, command)
+        self._pool.submit(self._work, lambda: self._blob.execute(command))
 
-    def _run_store(self, command: StoreCommand) -> None:
-        answer = self._blob.execute(command)
+    def _in_loop(self, act: Callable[..., None], argument: object) -> None:
         if not self._closed:
-            self._loop.call_soon_threadsafe(self.deliver, answer)
+            self._loop.call_soon_threadsafe(act, argument)
+
+    def _raise_bug(self, bug: Exception) -> None:
+        """In the loop, whose exception handler ends the process."""
+        raise bug
 
     def _set_timer(self, command: SetTimer) -> None:
         earlier = self._timers.get(command.key)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from engine.errors import ConfigurationError
 
+UNIQUE_ID_BYTES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class DiskIdentity:
@@ -52,8 +54,11 @@ class NodeState:
         return lease
 
     def last_lease(self, volume: str) -> str:
-        """The lease id drawn last, "" if there is none (H16)."""
-        return self._read(f"{volume}.lease")
+        """The lease id drawn last, "" if there is none or the file is damaged (H16)."""
+        try:
+            return str(uuid.UUID(self._read(f"{volume}.lease")))
+        except ValueError:
+            return ""
 
     def identity(self, volume: str) -> DiskIdentity:
         """The disk's identity, drawn at the first call."""
@@ -64,7 +69,10 @@ class NodeState:
             self._write(f"{volume}.identity", kept)
         try:
             fields = json.loads(kept)
-            return DiskIdentity(bytes.fromhex(fields["unique_id"]), int(fields["created_unix_s"]))
+            unique_id, created = bytes.fromhex(fields["unique_id"]), int(fields["created_unix_s"])
+            if len(unique_id) != UNIQUE_ID_BYTES:
+                raise ValueError(fields)
+            return DiskIdentity(unique_id, created)
         except (ValueError, KeyError, TypeError) as damaged:
             raise ConfigurationError(
                 f"state file {self.folder / (volume + '.identity')} is damaged; remove it to give"
@@ -83,10 +91,10 @@ class NodeState:
         kept = self._read(f"{volume}.stopped")
         (self.folder / f"{volume}.stopped").unlink(missing_ok=True)
         try:
-            fields = json.loads(kept) if kept else {}
-        except ValueError:
-            return ""
-        return str(fields.get("etag", "")) if fields.get("volume") == fingerprint else ""
+            fields = json.loads(kept)
+            return str(fields["etag"]) if fields["volume"] == fingerprint else ""
+        except (ValueError, KeyError, TypeError):
+            return ""  # none, or damaged: then nothing is known
 
     def write_secret(self, name: str, text: str) -> Path:
         """Write a file that only this user can read; returns its path."""
@@ -98,8 +106,9 @@ class NodeState:
         os.close(self._lock_fd)
 
     def _read(self, name: str) -> str:
+        """The file's text, "" if there is none; bytes that are no text show as U+FFFD."""
         try:
-            return (self.folder / name).read_text("utf-8")
+            return (self.folder / name).read_text("utf-8", "replace")
         except FileNotFoundError:
             return ""
 

@@ -39,9 +39,7 @@ class PrimaryProcess:
         self._volumes: list[PrimaryVolume] = []
         self._taps: list[TapServer] = []
         self._control = ControlServer(self._state.folder, self._respond)
-        self._heartbeat = HeartbeatSender(
-            policy.primary.node, policy.heartbeat.interval_seconds
-        )
+        self._heartbeat = HeartbeatSender(policy.primary.node, policy.heartbeat.interval_seconds)
         self._stop = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -63,7 +61,7 @@ class PrimaryProcess:
         for host, volume in zip(self._volumes, self._policy.volumes, strict=True):
             self._taps.append(await serve_tap(host, volume.listen))
             emit("started", {"volume": host.name, "listen": self._taps[-1].address})
-        await self._heartbeat.start(self._policy.heartbeat.listen)
+        await self._heartbeat.open(self._policy.heartbeat.listen)
         for host in self._volumes:
             record = self._state.take_stop_record(host.name, host.volume.fingerprint())
             host.deliver(Started(self._state.last_lease(host.name), record, reseed))
@@ -88,6 +86,8 @@ class PrimaryProcess:
         machine = PrimaryMachine(settings)
         host = PrimaryVolume(machine, volume, blob, self._state, emit, policy.connections)
         host.ended = self._volume_ended
+        # Not earlier: a crashed primary that comes back only to be refused must not look alive.
+        host.owned = self._heartbeat.start
         return host
 
     def _volume_ended(self, phase: Phase) -> None:

@@ -20,7 +20,7 @@ from engine.core.messages import (
     WriteRequested,
     ZeroRequested,
 )
-from engine.core.primary import Phase, PrimaryMachine
+from engine.core.primary import ENDED, Phase, PrimaryMachine
 from engine.shell.machine_host import Blob, Emit, MachineHost
 from engine.shell.node_state import NodeState
 from engine.shell.tap_handler import Done
@@ -44,6 +44,7 @@ class PrimaryVolume(MachineHost):
         self.volume = volume
         self.size_bytes = volume.size_bytes
         self.ended: Callable[[Phase], None] = lambda _: None
+        self.owned: Callable[[], None] = lambda: None
         self._ops = count(1)
         self._clients: dict[int, Done] = {}
         self.actions |= {
@@ -123,7 +124,7 @@ class PrimaryVolume(MachineHost):
             done(reply.error)
 
     def noted(self, note: Note) -> None:
-        """Keep the record of an orderly stop; tell the process of an ending."""
+        """Keep the record of an orderly stop; tell the process of ownership and of an ending."""
         if note.name not in tuple(Phase):
             return
         phase = Phase(note.name)
@@ -131,5 +132,7 @@ class PrimaryVolume(MachineHost):
             etag = dict(note.fields).get("etag", "")
             if etag:
                 self._state.record_stop(self.name, str(etag), self.volume.fingerprint())
-        if phase in (Phase.STOPPED, Phase.DEMOTED, Phase.REFUSED, Phase.HALTED):
+        if phase in (Phase.SEEDING, Phase.RUNNING):
+            self.owned()
+        if phase in ENDED:
             self.ended(phase)

@@ -111,6 +111,8 @@ class StandbyProcess:
         return StandbyVolume(volume.name, machine, blob, self._state, emit, blob.read_url)
 
     def _heard(self, heartbeat: Heartbeat) -> None:
+        if heartbeat.node != self._policy.primary.node:
+            return  # some other site's primary: its life says nothing about ours
         for host in self._volumes.values():
             host.deliver(HeartbeatHeard(heartbeat.sequence, heartbeat.leaving))
 
@@ -142,5 +144,5 @@ class StandbyProcess:
             raise ConfigurationError(
                 f"there is no volume {name!r}; there are: {', '.join(self._volumes)}"
             )
-        host.deliver(FailoverRequested(bool(request.get("forced"))))
+        host.deliver(FailoverRequested(request.get("forced") is True))
         return {"volume": name, "phase": host.machine.phase.value, "reason": host.machine.reason}

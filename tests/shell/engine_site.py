@@ -139,7 +139,7 @@ class Site:
         self.port = free_udp_port()
         self.secrets = [connection_string.partition("AccountKey=")[2].partition(";")[0]]
 
-    def write_policy(  # noqa: D417 the keys of the policy speak for themselves
+    def write_policy(
         self,
         *names: str,
         mode: str = "sync",
@@ -215,7 +215,9 @@ class Site:
     def ranges(self, name: str = "db") -> list[tuple[int, int]]:
         """Return the blob's written ranges (start, end), joined where they touch."""
         with self._open(name) as blob:
-            pages = sorted((page.start, page.end + 1) for page in blob.list_page_ranges())
+            pages = sorted(
+                (page.start or 0, (page.end or 0) + 1) for page in blob.list_page_ranges()
+            )
         joined: list[tuple[int, int]] = []
         for start, end in pages:
             if joined and joined[-1][1] >= start:

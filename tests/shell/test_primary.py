@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.shell.engine_site import MIB, Site
-from tests.tap.nbd_client import FUA, TRIM, WRITE, ZEROES, FLUSH
+from tests.tap.nbd_client import FLUSH, FUA, TRIM, WRITE, ZEROES
 
 pytestmark = pytest.mark.real
 
