@@ -6,8 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from azure.storage.blob import BlobServiceClient
+from hypothesis import HealthCheck, settings
 
 from harness.lab.azurite import Azurite
+
+# A busy machine is slow, not wrong: time decides no property test.
+settings.register_profile(
+    "mountproof", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("mountproof")
 
 
 @pytest.fixture(scope="session")
