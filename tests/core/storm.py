@@ -66,7 +66,7 @@ class Storm:
         if random.random() < 0.7:
             world.run(world.now_us + 40 * SECOND_US, lambda: pair.machine.phase is Phase.RUNNING)
         start = world.now_us
-        for _ in range(random.randint(1, 5)):
+        for _ in range(random.randint(2, 5)):
             self._burst(start + random.randint(0, horizon))
         world.at(start + random.randint(0, horizon), self._end)
         if random.random() < 0.5:
@@ -83,8 +83,8 @@ class Storm:
 
     def _burst(self, at_us: int) -> None:
         """A few operations, some at the same moment, some one after another."""
-        for _ in range(self.random.randint(1, 7)):
-            at_us += self.random.choice((0, 0, 300, 2_000, 15_000))
+        for _ in range(self.random.randint(1, 9)):
+            at_us += self.random.choice((0, 0, 300, 2_000, 15_000, 60_000))
             self.pair.world.at(at_us, self._operate)
 
     def _operate(self) -> None:
@@ -162,6 +162,9 @@ class Storm:
         if reseed or pair.stopped_etag:
             self.restarts += 1
             pair.was_protected = pair.was_protected and not reseed
+            if reseed:
+                # A record of an orderly stop that was long ago: writes are captured until it fails.
+                pair.stopped_etag = self.random.choice(("", "stale"))
             pair.restart(reseed=reseed)
             self._burst(pair.world.now_us + self.random.randint(0, 50_000))
 

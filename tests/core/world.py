@@ -86,7 +86,7 @@ class World:
         self.turn = 0
         self.blob = BlobModel()
         self.faults = HEALTHY
-        self.applied: Callable[["Node", StoreCommand], None] = lambda _node, _command: None
+        self.applied: Callable[[Node, StoreCommand], None] = lambda _node, _command: None
         self.trace: list[str] = []
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = count()
@@ -118,8 +118,8 @@ class World:
         if node.cut and fate != "unreachable":
             fate = "lost"
         there, back = random.randint(200, 4000), random.randint(200, 4000)
-        give_up = random.randint(20_000, 3 * SECOND_US)
-        much_later = random.randint(5_000, 40 * SECOND_US)
+        give_up = random.randint(5_000, random.choice((30_000, 3 * SECOND_US)))
+        much_later = random.randint(1_000, random.choice((30_000, 300_000, 40 * SECOND_US)))
         if fate == "checksum" and not isinstance(command, Put):
             fate = ""
         if fate == "busy" and isinstance(command, Create):
