@@ -1,0 +1,1 @@
+"""Benchmarks: each of the engine's promises about speed, measured beside its rival."""
