@@ -122,6 +122,10 @@ class StandbyMachine:
         """When the last heartbeat arrived, -1 if none did."""
         return self._heard_us
 
+    def broke_a_lease(self) -> bool:
+        """Whether the lease was broken, not expired, when this standby came to own the blob."""
+        return self._ownership.broke_at_us is not None
+
     # ── silence ───────────────────────────────────────────────────────────────────────────────
 
     def _heard(self, now_us: int, *, leaving: bool) -> list[Command]:

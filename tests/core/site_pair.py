@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from engine.core.blob_metadata import Mark, parse_metadata
 from engine.core.epochs import Order
 from engine.core.messages import (
+    Clear,
     FlushRequested,
     HeartbeatHeard,
     MountDisk,
     Note,
+    Put,
+    SetMetadata,
     Started,
     StopRequested,
     StoreCommand,
@@ -75,8 +78,7 @@ class SitePair:
         self.standby = Node(self.world, "standby", self.standby_machine)
         self.standby.mounted = self._on_mount
         self.standby.deliver(Started())
-        self._beat(0)
-        del random
+        self.world.later(INTERVAL_US, lambda: self._beat(0))
 
     # ── the sites ─────────────────────────────────────────────────────────────────────────────
 
@@ -173,7 +175,7 @@ class SitePair:
         if not (broken and self.plan.mode is Mode.SYNC):
             assert self.mounted is None, f"operation {op} was acknowledged after the mount"
         entry.promised = self.machine.phase in PROMISING
-        if entry.promised:
+        if entry.promised and self.plan.mode is not Mode.ASYNC:
             self._judge(f"after the acknowledgement of operation {op}")
 
     # ── the oracle ────────────────────────────────────────────────────────────────────────────
@@ -193,7 +195,7 @@ class SitePair:
     def _check_blob(self, node: Node, command: StoreCommand) -> None:
         if node is not self.standby:
             assert self.mounted is None, f"{command} changed the blob after the mount"
-        if self.usable():
+        if isinstance(command, Put | Clear | SetMetadata) and self.usable():
             self._judge(f"after {type(command).__name__}")
 
     def usable(self) -> bool:

@@ -4,6 +4,7 @@ Every bug is planted in the engine by replacing one method; the storms must noti
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from engine.core import epochs, standby
 from engine.core.clients import Clients
 from engine.core.epochs import EpochQueue
 from engine.core.lease_keeper import LeaseKeeper
-from engine.core.messages import Done, Unknown
+from engine.core.messages import Done
 from engine.core.operations import REMOTE
 from engine.core.protecting import Protecting
 from engine.core.section import Section, Step
@@ -35,15 +36,11 @@ def after(method: Callable[..., Any], then: Callable[[Any], None]) -> Callable[.
     return changed
 
 
-def repeat_at_once(self: Any, now_us: int, event: Any) -> Any:
-    raise_first = self._raise_first
-    out = original_handle(self, now_us, event)
-    if isinstance(event, Unknown):
-        self._raise_first = raise_first
-    return out
+def chain_without_condition(self: Any, extent: Any) -> Any:
+    return replace(original_send(self, extent), if_match=None)
 
 
-original_handle = Shipper.handle
+original_send = Shipper._send
 
 
 def flush_without_end(self: Any, op: int) -> Any:
@@ -98,8 +95,8 @@ BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "P1: older requests on a page may be alive": lambda patch: patch.setattr(
         SentPages, "touches", lambda *_: False
     ),
-    "no Raise before a request of unknown outcome is repeated": lambda patch: patch.setattr(
-        Shipper, "handle", repeat_at_once
+    "P3: a chain without If-Match": lambda patch: patch.setattr(
+        Shipper, "_send", chain_without_condition
     ),
     "H11: acknowledging without sure authority": lambda patch: patch.setattr(
         LeaseKeeper, "holds", lambda *_: True
