@@ -1,6 +1,7 @@
 """`python -m engine primary | standby | status | failover`: one site as a process, and asking it.
 
-Exit codes: 0 done, 2 the store or the asked process is not there, 64 usage or configuration, 70 a bug.
+Exit codes: 0 done, 2 the store or the asked process is not there or a stop was not orderly, 64
+usage or configuration, 70 a bug.
 """
 
 import argparse

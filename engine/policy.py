@@ -1,8 +1,8 @@
 """The policy file: which volumes are protected, where their blobs live, how sites watch each other.
 
-This is the identification step of the patent (us9110965.txt, claim 1, steps 1 and 2). `parse_policy`
-is pure: text in, a checked `Policy` out. Unknown keys, missing volumes, the same blob or tap twice and
-impossible values are errors that name the file and the key.
+This is the identification step of the patent (us9110965.txt, claim 1, steps 1 and 2).
+`parse_policy` is pure: text in, a checked `Policy` out. Unknown keys, no volumes, the same blob or
+tap twice and impossible values are errors that name the file and the key.
 """
 
 import re
@@ -30,7 +30,7 @@ Table = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class StorePolicy:
-    """Where the blobs are. Exactly one source of credentials is set; `container` may be in the SAS URL."""
+    """Where the blobs are. One source of credentials is set; a SAS URL may say the container."""
 
     container: str
     connection_string_env: str = ""
@@ -41,7 +41,7 @@ class StorePolicy:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatPolicy:
-    """Where the standby listens (UDP), how often the primary speaks, how long silence means failure."""
+    """Where the standby listens (UDP), how often the primary speaks, what silence is failure."""
 
     listen: str
     interval_seconds: float = 0.5
@@ -94,7 +94,7 @@ class Policy:
 
 
 def parse_policy(text: str, where: str) -> Policy:
-    """Check a policy file's text. Raises PolicyError naming file, table, key and what is allowed."""
+    """Check a policy file's text. Raises PolicyError naming file, key and what is allowed."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:

@@ -1,7 +1,7 @@
 """Heartbeats between the sites: one small UDP datagram per interval, answered by the standby.
 
-A datagram is JSON: node, sequence, leaving. Losing one means nothing; anything that cannot be read is
-counted and ignored. A heartbeat carries no authority: who owns a blob is decided at the blob alone.
+A datagram is JSON: node, sequence, leaving. Losing one means nothing; anything that cannot be read
+is ignored. A heartbeat carries no authority: who owns a blob is decided at the blob alone.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class HeartbeatSender:
         self.answered_at: float | None = None
 
     async def open(self, address: str) -> None:
-        """Get ready to speak to the standby at `address`. Raises ConfigurationError: no such host."""
+        """Get ready to speak to the standby. Raises ConfigurationError: no such address."""
         loop = asyncio.get_running_loop()
         try:
             self._transport, _ = await loop.create_datagram_endpoint(

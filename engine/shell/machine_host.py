@@ -1,8 +1,8 @@
 """The real world of one core machine: executes its commands, delivers what becomes of them.
 
 One asyncio loop, one caller: events are handled in the loop's thread only, one after another. Store
-commands run on threads of a small pool, each over a connection of its own, and post their one answer
-back. Subclasses add the commands of their site (a volume, a mount).
+commands run on threads of a small pool, each over a connection of its own, and post their one
+answer back. Subclasses add the commands of their site (a volume, a mount).
 """
 
 import asyncio

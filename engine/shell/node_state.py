@@ -1,7 +1,7 @@
-"""What a node keeps on its own disk: lock, lease ids, disk identities, the record of an orderly stop.
+"""What a node keeps on its own disk: lock, lease ids, disk identities, records of orderly stops.
 
-Small files in the policy's state folder, each replaced atomically and made durable before it is relied
-on (protocol.md H10: a lease id is persisted before it is used). No volume data ever goes here.
+Small files in the policy's state folder, each replaced atomically and made durable before it is
+relied on (protocol.md H10: a lease id is persisted before it is used). Volume data never goes here.
 """
 
 import fcntl
@@ -70,14 +70,15 @@ class NodeState:
         try:
             fields = json.loads(kept)
             unique_id, created = bytes.fromhex(fields["unique_id"]), int(fields["created_unix_s"])
-            if len(unique_id) != UNIQUE_ID_BYTES:
-                raise ValueError(fields)
-            return DiskIdentity(unique_id, created)
-        except (ValueError, KeyError, TypeError) as damaged:
+            whole = len(unique_id) == UNIQUE_ID_BYTES
+        except (ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
             raise ConfigurationError(
                 f"state file {self.folder / (volume + '.identity')} is damaged; remove it to give"
                 " the disk a new identity"
-            ) from damaged
+            )
+        return DiskIdentity(unique_id, created)
 
     def record_stop(self, volume: str, etag: str, fingerprint: str) -> None:
         """The blob held everything when the engine stopped in order."""

@@ -1,7 +1,8 @@
 """`python -m engine primary`: protect every volume of the policy until told to stop.
 
 Opens state, volumes and store, serves the taps, sends heartbeats, answers on the control socket. An
-orderly stop (SIGTERM, SIGINT) drains every volume into its blob, records that, and releases the leases.
+orderly stop (SIGTERM, SIGINT) drains every volume into its blob, records that, and releases the
+leases.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""One protected volume at the primary: tap in front, volume beside, blob behind, machine in the middle."""
+"""One protected volume: tap in front, volume beside, blob behind, machine in the middle."""
 
 import errno
 from collections.abc import Callable

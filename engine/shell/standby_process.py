@@ -1,7 +1,7 @@
 """`python -m engine standby`: watch the primary, fail over when it dies, hand the disks over.
 
-For every volume that is taken over, STATE/VOLUME.mount.json (for this user alone) holds the read-only
-URL of the disk: a virtual machine mounts it straight from the blob.
+For every volume that is taken over, STATE/VOLUME.mount.json (for this user alone) holds the
+read-only URL of the disk: a virtual machine mounts it straight from the blob.
 """
 
 import asyncio

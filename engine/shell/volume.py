@@ -1,7 +1,7 @@
 """The local volume: a file or block device, opened for one engine alone.
 
-Reads and writes are of whole 512-byte sectors and positional. Trimmed and zeroed ranges read zero, and
-their space is given back where the file system can (protocol.md H38).
+Reads and writes are of whole 512-byte sectors and positional. Trimmed and zeroed ranges read zero,
+and their space is given back where the file system can (protocol.md H38).
 """
 
 import ctypes
@@ -63,7 +63,7 @@ class Volume:
         while len(data) < length:
             more = os.pread(self._fd, length - len(data), offset + len(data))
             if not more:
-                raise OSError(errno.EIO, "the volume ends early: it was truncated by another program")
+                raise OSError(errno.EIO, "the volume ends early: another program truncated it")
             data += more
         return data
 

@@ -30,10 +30,10 @@ def own_azurite(tmp_path: Path) -> Iterator[Azurite]:
 def own_site(own_azurite: Azurite, tmp_path: Path) -> Iterator[Site]:
     """A site on an Azurite of its own."""
     with BlobServiceClient.from_connection_string(own_azurite.connection_string) as service:
-        service.create_container("dr").close()
+        service.create_container("volumes").close()
     folder = tmp_path / "site"
     folder.mkdir()
-    made = Site(folder, own_azurite.connection_string, "dr")
+    made = Site(folder, own_azurite.connection_string, "volumes")
     made.write_policy()
     yield made
     made.close()

@@ -72,7 +72,7 @@ class EngineProcess:
         self._out, self._err = log.with_suffix(".out"), log.with_suffix(".err")
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "engine", *arguments, "--policy", str(site.policy)],
+                [sys.executable, *site.program, *arguments, "--policy", str(site.policy)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -135,6 +135,7 @@ class Site:
         self.container = container
         self.connection_string = connection_string
         self.environment = {**os.environ, VARIABLE: connection_string}
+        self.program = ["-m", "engine"]
         self.processes: list[EngineProcess] = []
         self.port = free_udp_port()
         self.secrets = [connection_string.partition("AccountKey=")[2].partition(";")[0]]
@@ -166,6 +167,14 @@ class Site:
             file.seek(offset)
             file.write(content)
         return path
+
+    def shorten_stops(self, seconds: float) -> None:
+        """From now on an orderly stop of a primary may take only so long."""
+        script = (
+            "import sys; from engine.shell import primary_process; from engine.__main__ import"
+            f" main; primary_process.DRAIN_SECONDS = {seconds}; sys.exit(main())"
+        )
+        self.program = ["-c", script]
 
     def start(self, command: str, *arguments: str) -> EngineProcess:
         log = self.folder / f"log-{len(self.processes)}-{command}"

@@ -1,6 +1,6 @@
 """What cannot be protected: every bad start ends with the right exit code and says what to do."""
 
-import datetime
+import datetime as dt
 import fcntl
 import socket
 from collections.abc import Callable
@@ -188,14 +188,14 @@ def test_a_container_that_does_not_exist_is_named(site: Site) -> None:
 
 def sas_url(site: Site, azurite: Azurite, hours: int) -> str:
     """Sign a URL of the container, valid for so many hours from now."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     token = generate_container_sas(
         azurite.account,
         site.container,
         account_key=site.secrets[0],
         permission=ContainerSasPermissions.from_string("rwdl"),
-        start=now - datetime.timedelta(days=2),
-        expiry=now + datetime.timedelta(hours=hours),
+        start=now - dt.timedelta(days=2),
+        expiry=now + dt.timedelta(hours=hours),
     )
     return f"{azurite.blob_endpoint}/{site.container}?{token}"
 
