@@ -1,0 +1,1 @@
+"""The pure core: machines that decide, events in, commands out; no I/O, no clock."""

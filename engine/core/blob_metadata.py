@@ -1,7 +1,8 @@
 """The blob's metadata: who owns it, whether it is consistent, what it is a copy of.
 
 Read atomically by one HEAD and always written as a whole map built from the map just read (H6).
-Keys of others are kept as they are. Names are ASCII (engine.policy). Field meanings: protocol.md section 3, State.
+Keys of others are kept as they are. Names are ASCII (engine.policy). Field meanings: protocol.md
+section 3, State.
 """
 
 from dataclasses import dataclass, replace

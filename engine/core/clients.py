@@ -63,7 +63,7 @@ class Clients:
         return LocalWrite(event.op, event.offset, event.length, event.payload)
 
     def flush(self, op: int) -> list[Command]:
-        """Begin a flush: it ends an epoch in order `flush`, and waits for the blob in sync modes."""
+        """Begin a flush: it ends an epoch in order `flush`, waits for the blob in sync modes."""
         operation = Operation(op, 0, 0, fua=False)
         operation.waits = DURABLE
         self.operations.begin(operation)

@@ -2,9 +2,10 @@
 
 An epoch is a set of writes with no order among them. Order `strict`: a write opens a new epoch when
 some write of the open one was acknowledged before it was invoked. Order `flush`: an epoch ends at a
-flush or a FUA write, as a disk with a volatile cache may order. The next epoch is put only when every
-request of the one before is known to be applied; adjacent epochs travel in one request only if that
-request holds everything not yet applied up to its last epoch (H19), for one request is atomic.
+flush or a FUA write, as a disk with a volatile cache may order. The next epoch is put only when
+every request of the one before is known to be applied; adjacent epochs travel in one request only
+if that request holds everything not yet applied up to its last epoch (H19), for one request is
+atomic.
 """
 
 from collections import deque

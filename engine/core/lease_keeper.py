@@ -1,7 +1,8 @@
 """Keep the lease alive, and know until when it surely is ours (protocol.md H11).
 
-Renewed three times per lease time. The authority deadline counts from when the request was *issued*,
-less drift and margin, on this node's monotonic clock; it never relies on an answer's arrival time.
+Renewed three times per lease time. The authority deadline counts from when the request was
+*issued*, less drift and margin, on this node's monotonic clock; it never relies on an answer's
+arrival time.
 """
 
 from collections.abc import Callable

@@ -1,13 +1,14 @@
 """Every command a core machine gives and every event it takes.
 
-A machine is `handle(now_us, event) -> list of commands` (style.md 3.4). Each store command completes
-as exactly one of `Done`, `Failed` (certainly not applied) or `Unknown` (may have been applied, may
-still be applied later: protocol.md section 2). Payloads are opaque to the core: the shell carries
-bytes, the simulator page tokens; the core only slices them by offset and length in bytes.
+A machine is `handle(now_us, event) -> list of commands` (style.md 3.4). Each store command
+completes as exactly one of `Done`, `Failed` (certainly not applied) or `Unknown` (may have been
+applied, may still be applied later: protocol.md section 2). Payloads are opaque to the core: the
+shell carries bytes, the simulator page tokens; the core only slices them by offset and length in
+bytes.
 
 Offsets and lengths are bytes and multiples of 512. `id` is unique within one machine incarnation.
-Condition fields: `lease` is the lease id sent along, `number` the sequence number that must be EQual,
-`if_match` the ETag that must match; None sends no such condition.
+Condition fields: `lease` is the lease id sent along, `number` the sequence number that must be
+EQual, `if_match` the ETag that must match; None sends no such condition.
 """
 
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class Clear:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """Set the sequence number to max(current, number): kills every older conditional request (F1)."""
+    """Set the sequence number to max(current, number): kills all older requests (F1)."""
 
     id: int
     number: int
@@ -378,8 +379,10 @@ class LocalFailed:
 
 @dataclass(frozen=True, slots=True)
 class VolumeRead:
-    """Answer to ReadVolume: `runs` of (offset, length, payload), ascending, all of the data in
-    [asked offset, next_offset); everything else in that span reads zero."""
+    """Answer to ReadVolume: `runs` of (offset, length, payload), ascending.
+
+    They are all of the data in [asked offset, next_offset); everything else there reads zero.
+    """
 
     id: int
     runs: tuple[tuple[int, int, object], ...]

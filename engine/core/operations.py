@@ -1,8 +1,8 @@
 """Client operations and when each may be acknowledged (protocol.md P6, H11, H18).
 
-An operation waits for its local write, for local durability, and for its epoch to be in the blob, as
-mode and flags demand. A finished one passes the gate (clients.py): surely valid authority, and a lag
-within the bound. Nothing here ever acknowledges early.
+An operation waits for its local write, for local durability, and for its epoch to be in the blob,
+as mode and flags demand. A finished one passes the gate (clients.py): surely valid authority, and a
+lag within the bound. Nothing here ever acknowledges early.
 """
 
 from collections import deque

@@ -1,11 +1,12 @@
 """OWN: become the blob's only writer, or learn that another node is (protocol.md section 3, OWN).
 
-HEAD -> [Break] -> fresh lease id, durable -> Acquire(If-Match) -> HEAD(id) decides -> Raise -> HEAD(id)
--> owner still as before? -> [SetMetadata(term+1, owner=me)] -> owned.
+HEAD -> [Break] -> fresh lease id, durable -> Acquire(If-Match) -> HEAD(id) decides -> Raise ->
+HEAD(id) -> owner still as before? -> [SetMetadata(term+1, owner=me)] -> owned.
 
-The lease only guards the change of (term, owner) in the metadata; that pair is who owns (H9). Nothing
-but Raise and SetMetadata(term) is sent before the term is ours (P4), and nothing read before the Raise
-is trusted (H13). A primary and a standby run the same procedure; only a standby may take over.
+The lease only guards the change of (term, owner) in the metadata; that pair is who owns (H9).
+Nothing but Raise and SetMetadata(term) is sent before the term is ours (P4), and nothing read
+before the Raise is trusted (H13). A primary and a standby run the same procedure; only a standby
+may take over.
 """
 
 from collections.abc import Callable
@@ -152,7 +153,9 @@ class Ownership:
         self._awaited = -1
         return True
 
-    def handle(self, now_us: int, event: StoreAnswer | LeaseReady) -> list[Command]:
+    def handle(  # noqa: C901, PLR0911  # one line a step: the table of the procedure
+        self, now_us: int, event: StoreAnswer | LeaseReady
+    ) -> list[Command]:
         """Take the answer awaited; any other id is of an earlier attempt and dropped."""
         if event.id != self._awaited:
             return []

@@ -61,7 +61,7 @@ class PayloadMap:
             yield from self._regions[region]
 
     def atomic(self) -> Extent | None:
-        """The whole content as one request, which the store applies atomically, if it can be one."""
+        """The whole content as one request, which the store applies atomically, if it can be."""
         if not self.covered or not self.is_contiguous():
             return None
         runs = list(self.runs())

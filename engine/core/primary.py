@@ -6,9 +6,9 @@ Everything revolves around `PrimaryMachine.handle`. Its life (protocol.md sectio
                   |  ^---------- lease lost -------'
                   '-> DEMOTED (another node owns the blob), REFUSED, HALTED (needs an operator)
 
-The way to RUNNING is in protecting.py, the clients' operations are in clients.py. From RUNNING on the
-blob is, after every single request, a valid disk that the volume could have shown after a crash.
-Status and acknowledgements never promise more than the phase gives (H18, H39).
+The way to RUNNING is in protecting.py, the clients' operations are in clients.py. From RUNNING on
+the blob is, after every single request, a valid disk that the volume could have shown after a
+crash. Status and acknowledgements never promise more than the phase gives (H18, H39).
 """
 
 from collections.abc import Iterator
@@ -99,7 +99,9 @@ class PrimaryMachine:
         """Why it is not protected, or why it ended."""
         return self._standing.reason
 
-    def handle(self, now_us: int, event: Event) -> list[Command]:
+    def handle(  # noqa: C901, PLR0911, PLR0912  # one line an event: the table of the machine
+        self, now_us: int, event: Event
+    ) -> list[Command]:
         """Take one event, decide, return what is to be done. The only entry."""
         self._now_us = now_us
         if self._standing.phase in ENDED:
@@ -183,8 +185,10 @@ class PrimaryMachine:
         return out
 
     def _local_failed(self, now_us: int, event: LocalFailed) -> list[Command]:
-        """The volume refused: the client hears of it; a captured write stays in the queue (legal:
-        an unacknowledged write may be there or not)."""
+        """The volume refused: the client hears of it.
+
+        A captured write stays in the queue: an unacknowledged write may be there or not.
+        """
         operation = self._operations.get(event.op)
         if operation is None:
             return []

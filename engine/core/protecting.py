@@ -1,10 +1,11 @@
-"""The way to protection: create the blob, own it, seed it, seal it; or go on with one that is clean.
+"""The way to protection: create, own, seed and seal the blob, or go on with a clean one.
 
     CREATING -> OWNING -> SEEDING -> SEALING -> RUNNING
 
-SEEDING copies the volume into a blob marked as unusable; SEALING drains what was captured meanwhile,
-writes the footer and removes the mark in one section. When the lease was lost, `own_again` starts at
-OWNING and returns to where it was, with memory kept, unless another node owned the blob meanwhile.
+SEEDING copies the volume into a blob marked as unusable; SEALING drains what was captured
+meanwhile, writes the footer and removes the mark in one section. When the lease was lost,
+`own_again` starts at OWNING and returns to where it was, with memory kept, unless another node
+owned the blob meanwhile.
 """
 
 from collections.abc import Callable, Iterable

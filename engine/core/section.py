@@ -1,9 +1,10 @@
-"""SECTION: change footer and metadata while nothing else is in flight (protocol.md section 3, H5, H6).
+"""SECTION: change footer and metadata while nothing else is in flight (protocol.md H5, H6).
 
-Raise -> HEAD -> footer -> SetMetadata -> HEAD tells whether it is there; each change carries If-Match.
-A footer that is taken away goes after the metadata: a blob without a mark always has its footer.
-Any answer but Done starts again at the Raise, which kills whatever may still be on its way. The caller
-must see to it that no data request is in flight, and must not send one before `finished`.
+Raise -> HEAD -> footer -> SetMetadata -> HEAD tells whether it is there; each change carries
+If-Match. A footer that is taken away goes after the metadata: a blob without a mark always has its
+footer. Any answer but Done starts again at the Raise, which kills whatever may still be on its way.
+The caller must see to it that no data request is in flight, and must not send one before
+`finished`.
 """
 
 from collections.abc import Callable

@@ -2,8 +2,8 @@
 
 Passes: the first walks the volume once, in order, sending only what is written; writes that arrive
 behind the cursor make their region dirty, and further passes send the dirty regions. When few are
-left the primary captures new writes in its epoch queue instead (`capturing`), the last dirty regions
-are copied, and once the queue is drained to that point the blob is an image the volume had
+left the primary captures new writes in its epoch queue instead (`capturing`), the last dirty
+regions are copied, and once the queue is drained to that point the blob is an image the volume had
 (protocol.md RESYNC; H30: hold new writes in order, drain, unmark).
 
 Between passes a Raise makes every earlier request dead (P1); within a pass no two requests overlap.

@@ -30,7 +30,7 @@ AUTHORITY_MARGIN_US = SECOND_US // 2
 
 
 def authority_us(sent_us: int, lease_seconds: int) -> int:
-    """Until when a lease that was acquired or renewed by a request sent at `sent_us` surely holds."""
+    """Until when a lease acquired or renewed by a request sent at `sent_us` surely holds."""
     span = lease_seconds * SECOND_US
     return sent_us + span - span // CLOCK_DRIFT - AUTHORITY_MARGIN_US
 

@@ -1,13 +1,14 @@
 """Put batches into the blob so that no late, lost or repeated request can ever do harm.
 
-Rules (protocol.md section 3): P1 a request touches a page only if every earlier request that touched
-it is dead, that is, its sequence number or its If-Match is stale; P2 no two overlapping requests are
-in flight; P3 every request carries lease, EQ number and, in a chain, If-Match. An outcome that is
-Unknown forces a Raise before the request is sent again.
+Rules (protocol.md section 3): P1 a request touches a page only if every earlier request that
+touched it is dead, that is, its sequence number or its If-Match is stale; P2 no two overlapping
+requests are in flight; P3 every request carries lease, EQ number and, in a chain, If-Match. An
+outcome that is Unknown forces a Raise before the request is sent again.
 
-A batch of few requests is chained: each carries the ETag that the previous answer gave, so all earlier
-ones are dead at no cost. A wider batch is put concurrently; its pages are remembered as `sent`, and
-the next batch that touches one of them is preceded by a Raise, which kills all older requests (F1).
+A batch of few requests is chained: each carries the ETag that the previous answer gave, so all
+earlier ones are dead at no cost. A wider batch is put concurrently; its pages are remembered as
+`sent`, and the next batch that touches one of them is preceded by a Raise, which kills all older
+requests (F1).
 """
 
 from collections import deque
@@ -87,6 +88,7 @@ class Shipper:
         self._awaited = -1
         self._backoff_us = BACKOFF_US
         self._wait_until_us = 0
+        self._wake_us = -1
         self._lease = ""
         self._etag: str | None = None
         self.number = 0
@@ -102,7 +104,8 @@ class Shipper:
     def own(self, lease: str, number: int, etag: str | None) -> None:
         """Ownership was (re)gained by a Raise to `number`, when the blob's ETag was `etag`.
 
-        `etag` None: requests were sent since that Raise, so another must come before the next batch.
+        `etag` None: requests were sent since that Raise, so another must come before the next
+        batch.
         """
         self._lease = lease
         self.number = number
@@ -139,7 +142,7 @@ class Shipper:
                 return out
             ripe_us = self._ripe_us()
             if now_us < ripe_us:
-                return [SetTimer(TIMER, ripe_us)]
+                return self._wake_at(ripe_us)
             self._next_batch()
         if self._raise_first:
             if not self._in_flight:
@@ -181,6 +184,13 @@ class Shipper:
         if oldest is None or self.hurry or self._queue.size >= LINGER_BYTES:
             return 0
         return oldest + self._linger_us
+
+    def _wake_at(self, ripe_us: int) -> list[Command]:
+        """Ask once for each time, however many writes gather until then."""
+        if ripe_us == self._wake_us:
+            return []
+        self._wake_us = ripe_us
+        return [SetTimer(TIMER, ripe_us)]
 
     def _next_batch(self) -> None:
         batch = self._queue.take()
@@ -295,6 +305,7 @@ class Shipper:
         return self.pump(now_us)
 
     def _back_off(self, now_us: int) -> list[Command]:
+        self._wake_us = -1
         self._wait_until_us = now_us + self._backoff_us
         self._backoff_us = min(2 * self._backoff_us, BACKOFF_MAX_US)
         return [SetTimer(TIMER, self._wait_until_us)]

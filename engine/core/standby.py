@@ -6,9 +6,9 @@
 
 Silence for the time-out is not enough: two HEADs, one at suspicion and one at the time-out, must
 show the same ETag (protocol.md FAILOVER). Then the lease must have expired, or is broken where the
-policy says so (H10, H12). A volume that is still seeding has nothing to fail over to: refused before
-anything is fenced, and looked at again if its primary comes back (H32). Only heard silence counts:
-without one heartbeat since its start a standby never fails over by itself.
+policy says so (H10, H12). A volume that is still seeding has nothing to fail over to: refused
+before anything is fenced, and looked at again if its primary comes back (H32). Only heard silence
+counts: without one heartbeat since its start a standby never fails over by itself.
 """
 
 from collections.abc import Iterator

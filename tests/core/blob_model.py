@@ -1,8 +1,9 @@
 """A page blob in memory with the service's real conditions; payload pages are opaque values.
 
-Semantics of protocol.md section 1 and facts.md: every successful write changes the ETag, also a `max`
-that changes nothing; lease requests do not; a dead or foreign lease id refuses reads and writes alike;
-sequence number EQual; If-Match. A page that was never written, or was cleared, is absent from `pages`.
+Semantics of protocol.md section 1 and facts.md: every successful write changes the ETag, also a
+`max` that changes nothing; lease requests do not; a dead or foreign lease id refuses reads and
+writes alike; sequence number EQual; If-Match. A page that was never written, or was cleared, is
+absent from `pages`.
 """
 
 from dataclasses import dataclass, field
@@ -82,7 +83,9 @@ class BlobModel:
             return LeaseState.BROKEN
         return LeaseState.LEASED if now_us < self.lease_until_us else LeaseState.EXPIRED
 
-    def apply(self, now_us: int, command: StoreCommand) -> StoreAnswer:
+    def apply(  # noqa: C901, PLR0912  # one case a command
+        self, now_us: int, command: StoreCommand
+    ) -> StoreAnswer:
         """Carry the request out, or refuse it."""
         if isinstance(command, Create):
             return self._create(command)
@@ -106,8 +109,8 @@ class BlobModel:
                     self._set(command.offset // PAGE_BYTES + index, value)
             case Clear():
                 first, end = command.offset // PAGE_BYTES, command.offset + command.length
-                for page in [at for at in self.pages if first <= at < end // PAGE_BYTES]:
-                    del self.pages[page]
+                for cleared in [at for at in self.pages if first <= at < end // PAGE_BYTES]:
+                    del self.pages[cleared]
             case Raise():
                 self.number = max(self.number, command.number)
             case SetMetadata():
@@ -142,7 +145,9 @@ class BlobModel:
                 return Refusal.RANGE
         return None
 
-    def _lease(self, now_us: int, command: LeaseCommand) -> Refusal | None:
+    def _lease(  # noqa: C901  # one case a command
+        self, now_us: int, command: LeaseCommand
+    ) -> Refusal | None:
         state = self.lease_state(now_us)
         leased = state is LeaseState.LEASED
         match command:

@@ -1,8 +1,8 @@
-"""A primary and a standby around one blob in the virtual world, with clients and an oracle watching.
+"""A primary and a standby around one blob in the virtual world; an oracle watches.
 
-After every change of the blob: where it may be failed over to (no mark), it ends in a valid footer, its
-content is admissible, and nothing promised is missing. After the mount: the old primary changes nothing
-and acknowledges nothing.
+After every change of the blob: where it may be failed over to (no mark), it ends in a valid footer,
+its content is admissible, and nothing promised is missing. After the mount: the old primary changes
+nothing and acknowledges nothing.
 """
 
 from dataclasses import dataclass
@@ -60,7 +60,6 @@ class SitePair:
         self.plan = plan
         self.world = World(seed)
         self.world.applied = self._check_blob
-        random = self.world.random
         self.volume = LocalVolume(plan.volume_bytes, plan.at_once)
         for index in range(plan.base_pages):
             self.volume.pages[self._some_page()] = ("base", index)
@@ -78,7 +77,7 @@ class SitePair:
         self.standby = Node(self.world, "standby", self.standby_machine)
         self.standby.mounted = self._on_mount
         self.standby.deliver(Started())
-        self.world.later(INTERVAL_US, lambda: self._beat(0))
+        self.world.later(1000, lambda: self._beat(0))
 
     # ── the sites ─────────────────────────────────────────────────────────────────────────────
 

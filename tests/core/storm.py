@@ -142,7 +142,7 @@ class Storm:
                 pair.heartbeats_lost = True
             case "stop":
                 pair.stop()
-                world.later(random.randint(1, 10) * SECOND_US, lambda: self._start_again())
+                world.later(random.randint(1, 10) * SECOND_US, self._start_again)
             case "force":
                 pair.standby.deliver(FailoverRequested(forced=True))
             case "reseed":

@@ -35,7 +35,7 @@ SETTINGS = VolumeSettings(
 
 
 class Bench:
-    """An Ownership and a blob; one command at a time, each answered truly unless `lost` names it."""
+    """An Ownership and a blob; one command at a time, answered truly unless in `lost`."""
 
     def __init__(self, node: str = "primary-1") -> None:
         ids = count(1)

@@ -23,7 +23,8 @@ WRITES = st.lists(
 def overlay(
     writes: list[tuple[int, int, int, bool]], tag: str
 ) -> tuple[PayloadMap, dict[int, object]]:
-    content, model = PayloadMap(), {}
+    content = PayloadMap()
+    model: dict[int, object] = {}
     for op, (base, skip, length, zeros) in enumerate(writes):
         first = base + skip
         payload = None if zeros else tuple((tag, op, index) for index in range(length))

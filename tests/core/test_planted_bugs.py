@@ -1,8 +1,10 @@
 """The virtual world is worth something: each rule of the protocol, taken away, is found missing.
 
-Every bug is planted in the engine by replacing one method; the storms must notice within their seeds.
+Every bug is planted in the engine by replacing one method; the storms must notice within their
+seeds.
 """
 
+# ruff: noqa: ANN401  # what replaces a private method takes what that takes
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +15,7 @@ from engine.core import epochs, standby
 from engine.core.clients import Clients
 from engine.core.epochs import EpochQueue
 from engine.core.lease_keeper import LeaseKeeper
-from engine.core.messages import Done
+from engine.core.messages import Clear, Done, Put
 from engine.core.operations import REMOTE
 from engine.core.protecting import Protecting
 from engine.core.section import Section, Step
@@ -37,7 +39,9 @@ def after(method: Callable[..., Any], then: Callable[[Any], None]) -> Callable[.
 
 
 def chain_without_condition(self: Any, extent: Any) -> Any:
-    return replace(original_send(self, extent), if_match=None)
+    command = original_send(self, extent)
+    assert isinstance(command, Put | Clear)
+    return replace(command, if_match=None)
 
 
 original_send = Shipper._send

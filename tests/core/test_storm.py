@@ -1,4 +1,4 @@
-"""Random storms: thousands of runs with every kind of fault; safety at each step, rest at the end."""
+"""Random storms with every kind of fault: safety at each step, rest at the end."""
 
 from collections import Counter
 

@@ -1,8 +1,8 @@
 """A deterministic virtual world: one volume, its clients, a store with faults, two sites.
 
-Everything happens in one heap of callbacks at integer microseconds; one random.Random decides all. A
-node is a machine plus the little that its shell does: timers, local I/O, requests to the store. What
-the store is asked may be lost, answered late or not at all, applied late, applied twice.
+Everything happens in one heap of callbacks at integer microseconds; one random.Random decides all.
+A node is a machine plus the little that its shell does: timers, local I/O, requests to the store.
+What the store is asked may be lost, answered late or not at all, applied late, applied twice.
 """
 
 import heapq
@@ -128,19 +128,19 @@ class World:
             case "lost":
                 self.later(give_up, lambda: node.answered(Unknown(command.id, "no answer")))
             case "answer_lost":
-                self.later(there, lambda: self._apply(node, command))
+                self.later(there, lambda: self._arrive(node, command))
                 self.later(give_up, lambda: node.answered(Unknown(command.id, "no answer")))
             case "zombie":
                 self.later(give_up, lambda: node.answered(Unknown(command.id, "no answer")))
-                self.later(give_up + much_later, lambda: self._apply(node, command))
+                self.later(give_up + much_later, lambda: self._arrive(node, command))
             case "busy" | "unreachable" | "checksum":
                 failed = Failed(command.id, Refusal(fate), 0, "", fate)
                 self.later(there + back, lambda: node.answered(failed))
             case _:
                 if fate == "doubled":
-                    self.later(there, lambda: self._apply(node, command))
+                    self.later(there, lambda: self._arrive(node, command))
                 if fate == "duplicate":
-                    self.later(there + much_later, lambda: self._apply(node, command))
+                    self.later(there + much_later, lambda: self._arrive(node, command))
                 twice = random.randint(1, 3000) if fate == "doubled" else 0
                 self.later(there + twice, lambda: self._serve(node, command, back))
 
@@ -152,6 +152,10 @@ class World:
         answer = self._apply(node, command)
         self.later(back, lambda: node.answered(answer))
 
+    def _arrive(self, node: "Node", command: StoreCommand) -> None:
+        """It reaches the service, and nobody hears the answer."""
+        self._apply(node, command)
+
     def _apply(self, node: "Node", command: StoreCommand) -> StoreAnswer:
         before = self.blob.version
         answer = self.blob.apply(self.now_us, command)
@@ -162,7 +166,7 @@ class World:
 
 @dataclass
 class LocalVolume:
-    """The protected volume: its pages, and whether a write takes effect at once or when it is done."""
+    """The protected volume; `at_once`: a write takes effect when asked, not when done."""
 
     size_bytes: int
     at_once: bool
