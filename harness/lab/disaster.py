@@ -1,6 +1,7 @@
 """The disaster itself: the instant, the kill, and what is certain about it afterwards."""
 
 import contextlib
+import random
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,9 @@ from harness.lab.waiting import TookTooLong
 
 __all__ = ["Disaster", "kill_primary_site", "why_not_counted"]
 
-IN_FLIGHT_WAIT_S: Final = 10.0
+IN_FLIGHT_WAIT_S: Final = 20.0
+STRIKE_DELAY_S_MAX: Final = 0.002
+"""The kill falls at a random instant of a write's life: an fsync takes 3 to 50 ms here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,18 @@ class Disaster:
 
 def kill_primary_site(stage: Stage) -> Disaster:
     """SIGKILL engine and guest with a write in flight; then take volume and state out of reach."""
-    status = await_write_in_flight(stage)
     stage.tell("killing the primary site")
-    at = stage.volume.kill_primary()
-    stage.workload.kill()
+    status = stage.status.take()
+    killed: list[float] = []
+
+    def kill() -> None:
+        killed.append(stage.volume.kill_primary())
+        stage.workload.kill()
+
+    dice = random.Random(stage.plan.seed)
+    stage.workload.strike_in_flight(dice.uniform(0.0, STRIKE_DELAY_S_MAX), kill)
+    stage.until(lambda: len(killed) > 0, IN_FLIGHT_WAIT_S, "a write in flight to kill in")
+    at = killed[0]
     stage.timeline.point("faults", "SIGKILL: engine primary and guest", at)
     stage.workload.drain()
     stage.end_looks()

@@ -91,13 +91,13 @@ def _ledger(mode: Mode, number: int) -> TrialPlan:
         kind="kill",
         mode=mode,
         order="flush",
-        fence="expiry" if mode == "async" else "break",
+        fence="break" if mode == "sync" else "expiry",
         volume_bytes=LEDGER_VOLUME_BYTES,
     )
 
 
 _RAW: Final[tuple[tuple[Order, Mode, int], ...]] = (
-    ("strict", "sync", 128 * MIB),
+    ("strict", "sync", 80 * MIB),
     ("flush", "sync-on-flush", 0),
     ("strict", "async", 0),
 )
@@ -110,7 +110,7 @@ def _raws(number: int) -> list[TrialPlan]:
             kind="raw",
             mode=mode,
             order=order,
-            fence="break",
+            fence="break" if mode == "sync" else "expiry",
             volume_bytes=RAW_VOLUME_BYTES + prefill,
             prefill_bytes=prefill,
         )

@@ -102,8 +102,8 @@ def _draw(stage: Stage, recovery: Recovery) -> None:
 
 
 def _mounted_at(recovery: Recovery) -> float:
-    """When the guest reported the mount (or, without a file system, that it had read the disk)."""
-    return recovery.witness.at("mount" if recovery.fact("mounted") is True else "read")
+    """When the guest reported the mount; without a file system, that it has the disk attached."""
+    return recovery.witness.at("mount" if recovery.fact("mounted") is True else "filesystem")
 
 
 def rto_figures(stage: Stage, failed_at: float, recovery: Recovery) -> RtoFigures | None:

@@ -65,8 +65,8 @@ class Lab:
     stop: StopSignal
     make_guest: GuestMaker
     rpo_s: float
-    blobs: frozenset[str]
-    """Names of all blobs that the trials of this run protect to."""
+    blobs: set[str] = field(default_factory=set)
+    """Names of the blobs that the trials of this run have protected to so far."""
     progress: Callable[[str, str], None] = field(default=lambda _trial, _what: None)
 
 
@@ -78,6 +78,7 @@ class Stage:
         self.plan = plan
         self.timeline = Timeline()
         self.blob = f"{plan.name}.vhd"
+        lab.blobs.add(self.blob)
         self.evidence_dir = f"evidence/trials/{plan.name}"
         self.evidence: list[str] = []
         self.site = lab.scratch / plan.name

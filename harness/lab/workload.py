@@ -5,6 +5,8 @@ nothing is lost: after the kill the lines that the guest had sent are still drai
 """
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -117,6 +119,7 @@ class Workload:
         self.lines: list[tuple[float, str]] = []
         self.trouble = ""
         self.ready_at: float | None = None
+        self._strike: tuple[float, Callable[[], None]] | None = None
         self._thread = threading.Thread(target=self._read, name="workload", daemon=True)
         self._thread.start()
 
@@ -136,6 +139,14 @@ class Workload:
             raise Inconclusive(
                 f"the primary guest ended before it was ready {self.trouble}".strip()
             )
+
+    def strike_in_flight(self, delay_s: float, act: Callable[[], None]) -> None:
+        """Call `act` `delay_s` after the guest's next line that leaves a write in flight.
+
+        It is called in the reader's thread, at once: on its way through a waiting thread the write
+        might complete.
+        """
+        self._strike = (delay_s, act)
 
     def kill(self) -> float:
         """SIGKILL the guest."""
@@ -164,3 +175,7 @@ class Workload:
             elif line.text.startswith("error"):
                 self.trouble = line.text
             self.progress.take(line.at, line.text)
+            if self._strike is not None and self.progress.in_flight:
+                (delay_s, act), self._strike = self._strike, None
+                time.sleep(delay_s)
+                act()

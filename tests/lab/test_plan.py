@@ -1,0 +1,56 @@
+"""The plan of a certification: enough trials, repeatable, each with dice of its own."""
+
+from collections import Counter
+from dataclasses import replace
+
+from harness.lab.plan import plan_for_profile, plan_trials
+from harness.profile import NoAckedLossBounds, Profile, load_profile
+
+
+def test_profile_first_kills_three_times_in_each_mode() -> None:
+    plans = plan_for_profile(load_profile("first"), seed=1)
+    assert Counter(plan.mode for plan in plans if plan.kind == "kill") == {
+        "sync": 3,
+        "sync-on-flush": 3,
+        "async": 3,
+    }
+    assert {plan.order for plan in plans if plan.kind == "raw"} == {"strict", "flush"}
+    assert sum(plan.kind == "fence" for plan in plans) == 1
+    assert all(plan.acknowledgements_min == 100 for plan in plans)
+
+
+def test_bounds_of_a_profile_decide_how_much_is_done() -> None:
+    demands = {"no-acked-loss": NoAckedLossBounds(trials=5, acknowledged=250)}
+    profile = Profile(name="more", title="More", demands=dict(demands))
+    plans = plan_for_profile(profile, seed=1)
+    assert sum(plan.kind == "kill" and plan.mode == "sync" for plan in plans) == 5
+    assert all(plan.acknowledgements_min == 250 for plan in plans)
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
+    profile = load_profile("first")
+    assert plan_for_profile(profile, 7) == plan_for_profile(profile, 7)
+    assert plan_for_profile(profile, 7) != plan_for_profile(profile, 8)
+
+
+def test_one_more_trial_shifts_no_other() -> None:
+    few = plan_trials(7, kills=1, raws=1, fences=1, least=100)
+    many = plan_trials(7, kills=4, raws=1, fences=1, least=100)
+    assert {plan.name: plan for plan in few}.items() <= {plan.name: plan for plan in many}.items()
+
+
+def test_names_are_unique_and_those_that_wait_come_first() -> None:
+    plans = plan_trials(7, kills=2, raws=2, fences=2, least=100)
+    assert len({plan.name for plan in plans}) == len(plans)
+    waits = [plan.fence == "expiry" for plan in plans]
+    assert waits == sorted(waits, reverse=True)
+
+
+def test_direct_write_is_measured_with_raw_pages_beside_older_data() -> None:
+    (measured,) = [
+        plan
+        for plan in plan_trials(7, kills=1, raws=1, fences=1, least=100)
+        if plan.measures_direct_write
+    ]
+    assert measured.kind == "raw"
+    assert not replace(measured, prefill_bytes=0).measures_direct_write

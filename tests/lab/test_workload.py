@@ -1,0 +1,95 @@
+"""The workload's progress, from the lines of a guest."""
+
+import queue
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Inconclusive
+from harness.lab.waiting import StopSignal
+from harness.lab.workload import LedgerProgress, RawProgress, Workload
+
+
+@dataclass
+class Line:
+    """A line of the port."""
+
+    at: float
+    text: str
+
+
+class ScriptedGuest:
+    """Says what it is given; ends at None."""
+
+    evidence = "qemu ..."
+
+    def __init__(self, *texts: str) -> None:
+        self.lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+        for number, text in enumerate(texts):
+            self.lines.put(Line(float(number), text))
+
+    def next_line(self, timeout_s: float) -> Line | None:
+        try:
+            return self.lines.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
+
+    def kill(self) -> float:
+        self.lines.put(None)
+        return 0.0
+
+
+def test_an_entry_is_in_flight_between_its_begin_and_its_acknowledgement() -> None:
+    progress = LedgerProgress(seed=1)
+    progress.take(1.0, "beg 1")
+    assert progress.in_flight == 1
+    progress.take(2.0, "ack 1 " + "a" * 64)
+    assert progress.in_flight == 0
+    progress.take(3.0, "beg 2")
+    assert (progress.in_flight, progress.acknowledged) == (1, 1)
+    assert progress.acks == [(2.0, 1, "a" * 64)]
+
+
+def test_raw_writes_are_counted_with_their_bytes_and_cache_pages() -> None:
+    progress = RawProgress()
+    for text in ("inv 1 512 512", "inv 2 4096 8192 fua", "done 1", "inv 3 3584 1024", "fail 3 5"):
+        progress.take(0.0, text)
+    assert (progress.invoked, progress.acknowledged, progress.failed) == (3, 1, 1)
+    assert progress.in_flight == 1
+    assert progress.bytes == 512 + 8192 + 1024
+    assert progress.page_bytes == 4096 + 8192 + 8192  # the third lies across a page's border
+
+
+def test_lines_sent_before_the_kill_are_read_after_it(tmp_path: Path) -> None:
+    guest = ScriptedGuest("ready workload 5", "beg 1", "ack 1 ff", "beg 2")
+    workload = Workload(guest, LedgerProgress(seed=1))
+    workload.wait_ready(StopSignal(), 5.0)
+    workload.kill()
+    workload.drain()
+    assert workload.ended
+    assert workload.progress.acknowledged == 1
+    assert workload.progress.in_flight == 1
+    workload.save(tmp_path / "port")
+    assert (tmp_path / "port").read_text().splitlines()[-1] == "3.000000 beg 2"
+
+
+def test_a_guest_that_ends_before_it_is_ready_is_inconclusive_with_its_words() -> None:
+    guest = ScriptedGuest("error mount errno=5")
+    guest.kill()
+    workload = Workload(guest, LedgerProgress(seed=1))
+    workload.drain()
+    with pytest.raises(Inconclusive, match="error mount errno=5"):
+        workload.wait_ready(StopSignal(), 5.0)
+
+
+def test_a_strike_falls_while_a_write_is_in_flight_and_once_only() -> None:
+    guest = ScriptedGuest("ready workload 5")
+    workload = Workload(guest, LedgerProgress(seed=1))
+    seen: list[int] = []
+    workload.strike_in_flight(0.0, lambda: seen.append(workload.progress.in_flight))
+    for number, text in enumerate(("beg 1", "ack 1 ff", "beg 2")):
+        guest.lines.put(Line(float(number), text))
+    guest.kill()
+    workload.drain()
+    assert seen == [1]
