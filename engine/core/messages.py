@@ -356,7 +356,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No certain answer: 5xx except 503, time-out, broken connection after the first byte was sent."""
+    """No certain answer: 5xx except 503, time-out, connection broken after the first byte."""
 
     id: int
     detail: str = ""
@@ -414,7 +414,7 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class WriteRequested:
-    """A client writes; op numbers rise in arrival order, which is the order of overlapping writes."""
+    """A client writes; op numbers rise in arrival order, the order of overlapping writes."""
 
     op: int
     offset: int
@@ -461,7 +461,7 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatHeard:
-    """A heartbeat of the peer arrived; `leaving`: it stops in order, its silence means no failure."""
+    """A heartbeat of the peer; `leaving`: it stops in order, its silence is no failure."""
 
     sequence: int
     leaving: bool = False

@@ -73,7 +73,7 @@ class PayloadMap:
         return Extent(self.low, self.covered, parts)
 
     def extents(self) -> list[Extent]:
-        """The content as the fewest requests: runs of data up to 4 MiB, runs of zeros of any length."""
+        """The content as few requests: runs of data up to 4 MiB, runs of zeros of any length."""
         whole = self.atomic()
         if whole is not None:
             return [whole]

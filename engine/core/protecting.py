@@ -87,13 +87,13 @@ class Protecting:
     # ── interface ─────────────────────────────────────────────────────────────────────────────
 
     def start(self, event: Started) -> list[Command]:
-        """The process is up. A blob that may be clean is treated as usable from the first moment."""
+        """The process is up. A blob that may be clean is treated as usable at once."""
         self._started = event
         self._clients.capturing = self._clients.guarded = bool(event.clean_etag)
         return self._create()
 
     def own_again(self, now_us: int) -> list[Command]:
-        """The lease was lost: find out who owns the blob. Nothing is sent until it is ours again."""
+        """The lease was lost: find out who owns the blob; send nothing until it is ours."""
         if self._seeding is not None:
             self._seeding.trouble = seeding.Trouble.FENCED
         self._standing.phase = Phase.OWNING
@@ -164,7 +164,7 @@ class Protecting:
         return self._enter_section(self._declared(self._metadata), self._shipper.number)
 
     def progress(self) -> tuple[int, int]:
-        """Bytes walked in the first pass of seeding, and the volume's size; zeros when not seeding."""
+        """Bytes walked in the first pass of seeding, of how many; zeros when not seeding."""
         return self._seeding.progress() if self._seeding else (0, 0)
 
     # ── creating and owning ───────────────────────────────────────────────────────────────────

@@ -13,7 +13,6 @@ counts: without one heartbeat since its start a standby never fails over by itse
 
 from collections.abc import Iterator
 from dataclasses import replace
-from enum import StrEnum
 from itertools import count
 
 from engine.core import lease_keeper, ownership
@@ -44,6 +43,7 @@ from engine.core.messages import (
 )
 from engine.core.ownership import Ending, Owned, Ownership
 from engine.core.settings import Fence, Mode, StandbySettings, surely_over_us
+from engine.core.standby_phase import ACTING, AFTER_OWNING, Phase
 from engine.errors import FooterError, ProtocolError
 from engine.units import FOOTER_BYTES, SECOND_US
 from engine.vhd import parse_footer
@@ -53,28 +53,7 @@ RETRY_TIMER = "retry"
 RETRY_US = SECOND_US
 
 
-class Phase(StrEnum):
-    """Where the standby is."""
-
-    WAITING = "waiting"
-    """No heartbeat was heard since the start: only an operator can fail over."""
-    WATCHING = "watching"
-    SUSPECTING = "suspecting"
-    CONFIRMING = "confirming"
-    FENCING = "fencing"
-    CHECKING = "checking"
-    CLAIMING = "claiming"
-    DELAYING = "delaying"
-    MOUNTED = "mounted"
-    REFUSED = "refused"
-    STOPPED = "stopped"
-
-
-ACTING = (Phase.FENCING, Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING)
-"""On the way to the mount: a heartbeat changes nothing, once the lease was touched."""
-
-AFTER_OWNING = (Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING, Phase.MOUNTED)
-"""Phases in which the lease is this standby's, and taken up again when it lapses (H9)."""
+__all__ = ["Phase", "StandbyMachine"]
 
 
 class StandbyMachine:

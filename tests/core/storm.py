@@ -89,7 +89,7 @@ class Storm:
 
     def _operate(self) -> None:
         pair, point = self.pair, self.random.random()
-        if pair.primary.dead or pair.primary.paused:
+        if pair.primary.dead:
             return
         if point < 0.6:
             pair.write(fua=self.random.random() < 0.2)

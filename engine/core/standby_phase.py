@@ -1,0 +1,27 @@
+"""Where a standby is, and what its phases have in common."""
+
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where the standby is."""
+
+    WAITING = "waiting"
+    """No heartbeat was heard since the start: only an operator can fail over."""
+    WATCHING = "watching"
+    SUSPECTING = "suspecting"
+    CONFIRMING = "confirming"
+    FENCING = "fencing"
+    CHECKING = "checking"
+    CLAIMING = "claiming"
+    DELAYING = "delaying"
+    MOUNTED = "mounted"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+
+
+ACTING = (Phase.FENCING, Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING)
+"""On the way to the mount: a heartbeat changes nothing, once the lease was touched."""
+
+AFTER_OWNING = (Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING, Phase.MOUNTED)
+"""Phases in which the lease is this standby's, and taken up again when it lapses (H9)."""
