@@ -70,10 +70,10 @@ def test_a_write_behind_the_cursor_is_copied_after_a_raise_and_captures_from_the
     (put,) = copying.volume_read(0, VolumeRead(whole.id, (run,), 8 * MIB))
     assert isinstance(put, Put)
     assert copying.write_ended(0, 512, 512) == []
-    assert not copying.capturing
+    before = copying.capturing
     (raise_,) = copying.handle(0, Done(put.id, "e1"))
     assert isinstance(raise_, Raise)
-    assert copying.capturing
+    assert (before, copying.capturing) == (False, True)
     again = read(copying.handle(0, Done(raise_.id, "e2")))
     assert (again.offset, again.limit) == (0, REGION_BYTES)
     out = copying.volume_read(0, VolumeRead(again.id, ((0, 512, ("new",)),), 4096))
