@@ -108,6 +108,7 @@ class MachineHost:
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._events: deque[Event] = deque()
         self._draining = False
+        self._in_burst = False
         self._closed = False
         self.actions: dict[type, Callable[..., None]] = {
             SetTimer: self._set_timer,
@@ -128,9 +129,19 @@ class MachineHost:
     def post(self, event: Event) -> None:
         """Handle an event after everything that has already arrived in this turn of the loop."""
         self._events.append(event)
-        if not self._draining:
+        if not self._draining and not self._in_burst:
             self._draining = True
             self._loop.call_soon(self._drain)
+
+    def begin_burst(self) -> None:
+        """More requests of the same wake-up may follow; `settle` will come after the last."""
+        self._in_burst = True
+
+    def settle(self) -> None:
+        """The burst is over: handle what it posted, without another turn of the loop."""
+        if self._in_burst:
+            self._in_burst = False
+            self._drain()
 
     def close(self) -> None:
         """Stop at once: no timer fires, no answer is delivered any more."""

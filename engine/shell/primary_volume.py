@@ -63,12 +63,14 @@ class PrimaryVolume(MachineHost):
 
     def write(self, offset: int, data: bytes, fua: bool, done: Done) -> None:
         """A client writes."""
+        self.begin_burst()
         op = next(self._ops)
         self._clients[op] = done
         self.deliver(WriteRequested(op, offset, len(data), data, fua))
 
     def zero(self, offset: int, length: int, fua: bool, done: Done) -> None:
         """A client trims or writes zeroes."""
+        self.begin_burst()
         op = next(self._ops)
         self._clients[op] = done
         self.deliver(ZeroRequested(op, offset, length, fua))

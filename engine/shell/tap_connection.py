@@ -177,8 +177,13 @@ class Connection(asyncio.BufferedProtocol):
         self._parsing = True
         try:
             wanted = self._negotiate() if self._negotiation is not None else self._take_requests()
+            self._handler.settle()
+            while self._has_waiting(wanted):
+                wanted = self._take_requests()
+                self._handler.settle()
         except ProtocolError as error:
             _log.warning("tap %s: closed a connection: %s", self._gate.address, error)
+            self._handler.settle()
             self._send_replies()  # what came before the nonsense was done and is answered
             self.abort()
             return
@@ -211,6 +216,12 @@ class Connection(asyncio.BufferedProtocol):
                 self._handshake_timer.cancel()
                 return self._take_requests()
         return nbd.OPTION.size + nbd.OPTION_BYTES_MAX
+
+    def _has_waiting(self, wanted: int) -> bool:
+        """Whether a whole request was left in the buffer only because too many were in flight."""
+        if self._negotiation is not None or self._finishing or self._is_full():
+            return False
+        return self._end - self._start >= wanted
 
     def _take_requests(self) -> int:
         """Hand complete requests on; returns the length of the one that is not complete yet."""

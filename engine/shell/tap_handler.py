@@ -33,3 +33,9 @@ class TapHandler(Protocol):
 
     def flush(self, done: Done) -> None:
         """Make durable every operation whose `done` was called before."""
+
+    def settle(self) -> None:
+        """All requests that one wake-up brought were handed on: complete what is done by now.
+
+        Their replies leave together. It follows every burst of the calls above.
+        """

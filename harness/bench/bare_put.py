@@ -36,9 +36,7 @@ def put_extents(
     try:
         with ThreadPoolExecutor(connections) as pool:
             began = time.monotonic()
-            workers = [
-                pool.submit(_work, url, descriptor, left, lock) for _ in range(connections)
-            ]
+            workers = [pool.submit(_work, url, descriptor, left, lock) for _ in range(connections)]
             for worker in workers:
                 worker.result()
             return time.monotonic() - began

@@ -26,9 +26,7 @@ class GuestLab:
     def guest(self, role: str, options: Mapping[str, int], disks: Sequence[Disk]) -> GuestVm:
         """A guest of this role; start it by entering its context."""
         log = guest_log(self.scene.folder("guest"), role)
-        plan = GuestPlan(
-            self.images, role, dict(options), disks, log, accelerator=self.accelerator
-        )
+        plan = GuestPlan(self.images, role, dict(options), disks, log, accelerator=self.accelerator)
         return GuestVm(plan)
 
 

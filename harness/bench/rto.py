@@ -1,7 +1,7 @@
 """bench rto: from the standby's declaration of failure to "verified", beside a bare boot.
 
-The bare boot is the same guest doing the same mount and the same verification from a local raw copy of
-the very same disk: what is left is the price of fencing and of reading straight from the blob.
+The bare boot is the same guest doing the same mount and the same verification from a local raw copy
+of the very same disk: what is left is the price of fencing and of reading straight from the blob.
 """
 
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ class _Disaster:
             name="db",
             path=path,
             blob=self._scene.blob_name(),
-            mode="sync-on-flush",
+            mode="sync",  # in other modes a broken lease is waited out (protocol.md H11)
             order="flush",
             fence="break",
             failure_timeout_s=TIMEOUT_S,
@@ -202,7 +202,9 @@ class _Disaster:
             source.close()
         return self._disk(copy, handover.size_bytes, "local.qcow2")
 
-    def _await_event(self, volume: ProtectedVolume, side: str, name: str, timeout_s: float) -> float:
+    def _await_event(
+        self, volume: ProtectedVolume, side: str, name: str, timeout_s: float
+    ) -> float:
         times: list[float] = []
 
         def happened() -> bool:

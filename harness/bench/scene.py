@@ -1,4 +1,4 @@
-"""Where a bench takes place: a scratch folder, a blob service of its own, and how it tells progress.
+"""Where a bench takes place: a scratch folder, a blob service of its own, and progress told.
 
 The service's data folder only grows (facts.md 3.2), so `renew` starts it on a fresh one; nothing is
 left at the end, whatever the end.

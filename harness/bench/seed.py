@@ -1,4 +1,4 @@
-"""bench seed: from an existing volume to a consumable blob, beside the traditional way and a ceiling.
+"""bench seed: from a volume to a consumable blob, beside the traditional way and a ceiling.
 
 The traditional way converts the volume into a VHD file and uploads that; the ceiling knows the
 extents beforehand and only puts them.
@@ -79,7 +79,10 @@ class _SeedBench:
 
     def _ours(self) -> float:
         order = PrimaryOrder(self._volume, connections=CONNECTIONS)
-        with self._counted("ours"), PrimaryRun(self._scene, order, self._scene.blob_name()) as primary:
+        with (
+            self._counted("ours"),
+            PrimaryRun(self._scene, order, self._scene.blob_name()) as primary,
+        ):
             began = primary.wait_for("seeding", SEED_TIMEOUT_S).at
             ended = primary.wait_for("protected", SEED_TIMEOUT_S).at
             self._written["ours"].append(float(primary.stop().write_bytes))

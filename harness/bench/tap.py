@@ -5,9 +5,10 @@ and the next one starts when all of them have arrived.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from harness.bench.fio import FioLoad, FioRates, run_fio
+from harness.bench.fio import FioLoad, run_fio
 from harness.bench.fsync import measure_fsync
 from harness.bench.nbd_rival import EXPORT, QemuNbd
 from harness.bench.pairs import Measurements, interleave
@@ -70,14 +71,14 @@ def _against_qemu_nbd(scene: Scene, found: Measurements) -> None:
         before = primary.status().replicated_bytes or 0
         lags: list[int] = []
 
-        def through_tap(load: FioLoad) -> FioRates:
+        def through_tap(load: FioLoad) -> float:
             rates = run_fio(primary.socket, primary.export, load)
             lags.append(primary.status().lag_bytes or 0)
             primary.wait_drained(DRAIN_S)
-            return rates
+            return rates.writes_per_s
 
-        def through_rival(load: FioLoad) -> FioRates:
-            return run_fio(rival.socket, EXPORT, load)
+        def through_rival(load: FioLoad) -> float:
+            return run_fio(rival.socket, EXPORT, load).writes_per_s
 
         for case in SEQUENTIAL + RANDOM:
             load = _load(case, quick=scene.order.quick)
@@ -85,13 +86,8 @@ def _against_qemu_nbd(scene: Scene, found: Measurements) -> None:
             scene.say(f"{case.name}: {load.total_bytes // MIB} MiB a run, {pairs} pairs")
             through_tap(load)
             through_rival(load)
-            rates = interleave(
-                {
-                    "tap": lambda load=load: through_tap(load).writes_per_s,
-                    "qemu_nbd": lambda load=load: through_rival(load).writes_per_s,
-                },
-                pairs,
-            )
+            sides = {"tap": partial(through_tap, load), "qemu_nbd": partial(through_rival, load)}
+            rates = interleave(sides, pairs)
             _take(found, case, rates)
         found.figures["replicated_bytes"] = (primary.status().replicated_bytes or 0) - before
         found.figures["largest_lag_after_a_run_bytes"] = max(lags)

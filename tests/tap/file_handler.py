@@ -50,6 +50,9 @@ class FileHandler:
         os.fdatasync(self._fd)
         done(0)
 
+    def settle(self) -> None:
+        """Everything was done at once."""
+
     def _note(self, kind: str, offset: int, length: int, *, fua: bool) -> None:
         if self.recording:
             self.calls.append((kind, offset, length, fua))

@@ -79,6 +79,9 @@ class HoldingHandler:
     def flush(self, done: Done) -> None:
         self.held.append(("flush", 0, 0, False, done))
 
+    def settle(self) -> None:
+        """Nothing is done until the test says so."""
+
 
 def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
     """Wait until the condition holds; False if it does not within the time."""

@@ -44,6 +44,9 @@ class Memory:
     def flush(self, done: Callable[[int], None]) -> None:
         done(0)
 
+    def settle(self) -> None:
+        """Everything was done at once."""
+
 
 class Recorder(asyncio.Transport):
     """Keeps what is written to it; everything else is accepted and ignored."""
