@@ -16,7 +16,11 @@ class Mode(StrEnum):
 
 
 class Fence(StrEnum):
-    """How a standby takes the lease from a primary that it declared failed (protocol.md H10)."""
+    """How a standby takes the lease from a primary that it declared failed (protocol.md H10).
+
+    BREAK is for mode sync only: in the others the time that a break must be followed by (H11) is
+    never shorter than what is left of the lease, so a standby waits for the expiry all the same.
+    """
 
     EXPIRY = "expiry"
     BREAK = "break"

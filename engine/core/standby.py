@@ -240,7 +240,10 @@ class StandbyMachine:
         self.phase = Phase.FENCING
         self.reason = ""
         held = state.lease_state in (LeaseState.LEASED, LeaseState.BREAKING)
-        break_lease = self._forced or self._settings.fence is Fence.BREAK
+        # A break gains nothing where local acknowledgements need waiting for all the same (H11).
+        acks_need_store = parse_metadata(state.metadata).mode is Mode.SYNC
+        by_policy = self._settings.fence is Fence.BREAK and acks_need_store
+        break_lease = self._forced or by_policy
         note = Note("fencing", (("lease", state.lease_state.value),))
         self._ownership.broke_at_us = None
         start = self._ownership.start(

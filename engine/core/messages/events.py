@@ -1,0 +1,118 @@
+"""What happens to a machine, apart from the answers to its store commands."""
+
+from dataclasses import dataclass
+
+EIO = 5
+"""errno of an operation that this site may no longer, or cannot, complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDone:
+    """The local command of operation `op` is complete."""
+
+    op: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFailed:
+    """The local command failed with this errno."""
+
+    op: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRead:
+    """Answer to ReadVolume: `runs` of (offset, length, payload), ascending.
+
+    They are all of the data in [asked offset, next_offset); everything else there reads zero.
+    """
+
+    id: int
+    runs: tuple[tuple[int, int, object], ...]
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeReadFailed:
+    """The volume could not be read there."""
+
+    id: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReady:
+    """Answer to NewLease: `lease` is fresh and durable."""
+
+    id: int
+    lease: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer set by SetTimer is due."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequested:
+    """A client writes; op numbers rise in arrival order, the order of overlapping writes."""
+
+    op: int
+    offset: int
+    length: int
+    payload: object
+    fua: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroRequested:
+    """A client trims or writes zeroes; both read zero afterwards (H38)."""
+
+    op: int
+    offset: int
+    length: int
+    fua: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FlushRequested:
+    """A client flushes: covers every operation answered before it was invoked."""
+
+    op: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The process is up; the first event of a machine.
+
+    previous_lease: the lease id that an earlier incarnation of this node persisted, or "" (H16).
+    clean_etag: the blob's ETag at an orderly stop, when the volume is unchanged since; else "".
+    reseed: the operator allows everything to be sent anew, which makes the blob unusable meanwhile.
+    """
+
+    previous_lease: str = ""
+    clean_etag: str = ""
+    reseed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Drain, then release: the orderly end."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatHeard:
+    """A heartbeat of the peer; `leaving`: it stops in order, its silence is no failure."""
+
+    sequence: int
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverRequested:
+    """An operator asks for failover now; `forced` breaks a live lease."""
+
+    forced: bool

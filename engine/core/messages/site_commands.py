@@ -1,0 +1,77 @@
+"""Commands to the volume, its clients and the node that the machine runs on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWrite:
+    """Write `payload` (`length` bytes) to the volume at `offset`; completes as LocalDone/Failed."""
+
+    op: int
+    offset: int
+    length: int
+    payload: object
+
+
+@dataclass(frozen=True, slots=True)
+class LocalZero:
+    """Make the volume read zero there (punching a hole where it can)."""
+
+    op: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFlush:
+    """Make every completed local write durable."""
+
+    op: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadVolume:
+    """Read what is written within [offset, limit): at most 4 MiB of data; answers VolumeRead."""
+
+    id: int
+    offset: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer the client's operation `op`; `error` is an errno, 0 for success."""
+
+    op: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewLease:
+    """Draw a fresh lease id and make it durable before it is used; answers LeaseReady (H10)."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Deliver TimerFired(key) at `at_us`; a later SetTimer of the same key replaces it."""
+
+    key: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class MountDisk:
+    """The blob is this standby's: hand the disk of `size_bytes` to the virtual machine."""
+
+    size_bytes: int
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth logging and counting happened; `fields` are name and value pairs."""
+
+    name: str
+    fields: tuple[tuple[str, str | int], ...] = ()
