@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
 
 from harness.disk.content import data_extents, pieces
@@ -23,6 +23,8 @@ __all__ = ["BlobView", "blob_digest", "disk_chunks"]
 
 SAS_HOURS: Final = 2
 """Longer than any run; a read-only SAS of the lab's own."""
+
+REFUSED: Final = frozenset({400, 401, 403, 404})
 
 _RUN_HEADER: Final = struct.Struct("<QQ")
 
@@ -101,12 +103,12 @@ def _explained(what: str) -> Iterator[None]:
     """The SDK's errors as ours; `from None`, for its texts may hold URLs with signatures."""
     try:
         yield
-    except ClientAuthenticationError as error:
-        raise UsageError(
-            f"{what}: the blob service refused the key (HTTP {error.status_code}); check the"
-            " connection string"
-        ) from None
     except HttpResponseError as error:
+        if error.status_code in REFUSED:
+            raise UsageError(
+                f"{what}: the blob service refused the account or its key (HTTP"
+                f" {error.status_code}); check the connection string"
+            ) from None
         raise Inconclusive(f"{what}: the blob service answered HTTP {error.status_code}") from None
     except AzureError as error:
         raise Inconclusive(

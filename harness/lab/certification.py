@@ -38,7 +38,7 @@ from harness.lab.stage import GuestMaker, Lab
 from harness.lab.store_log import StoreLog
 from harness.lab.surroundings import limits, machine, tested_against
 from harness.lab.trial import TrialOutcome, run_trial
-from harness.lab.waiting import Stopped, StopSignal
+from harness.lab.waiting import StopSignal
 from harness.parts import guest_cache
 from harness.profile import Profile
 
@@ -177,10 +177,7 @@ def _run_until_it_counts(lab: Lab, plan: TrialPlan) -> list[TrialOutcome]:
     outcomes: list[TrialOutcome] = []
     for attempt in range(1, TRIES + 1):
         named = plan if attempt == 1 else replace(plan, name=f"{plan.name}-again-{attempt - 1}")
-        try:
-            outcomes.append(run_trial(lab, named))
-        except Stopped:
-            break
+        outcomes.append(run_trial(lab, named))
         if outcomes[-1].facts.counted or lab.stop.is_set:
             break
     return outcomes

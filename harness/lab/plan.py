@@ -1,12 +1,15 @@
 """Which disasters a certification stages: a list of trials, drawn from the profile and one seed."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from harness.judge.facts import Mode, Order, TrialKind
 from harness.profile import (
+    ConsumableBounds,
     CrashConsistentBounds,
+    DirectWriteBounds,
     FencedBounds,
     NoAckedLossBounds,
     Profile,
@@ -17,6 +20,9 @@ __all__ = ["MIB", "MODES", "TrialPlan", "plan_for_profile", "plan_trials"]
 
 MIB: Final = 1024 * 1024
 MODES: Final[tuple[Mode, ...]] = ("sync", "sync-on-flush", "async")
+LOOKS_A_TRIAL: Final = 8
+"""Looks at the live blob that a trial makes at least, at one every 0.3 s."""
+
 LEDGER_VOLUME_BYTES: Final = 64 * MIB
 RAW_VOLUME_BYTES: Final = 64 * MIB
 """More than the raw workload writes to: there is always room that nobody touches."""
@@ -50,39 +56,65 @@ class TrialPlan:
 
 def plan_for_profile(profile: Profile, seed: int) -> list[TrialPlan]:
     """As many disasters as the profile's bounds need, and no more."""
+    crash = profile.bounds("crash-consistent", CrashConsistentBounds)
+    direct = profile.bounds("direct-write", DirectWriteBounds)
+    fenced = profile.bounds("fenced", FencedBounds)
     loss = profile.bounds("no-acked-loss", NoAckedLossBounds)
     rpo = profile.bounds("rpo", RpoBounds)
-    per_mode = [bounds.trials for bounds in (loss, rpo) if bounds is not None]
-    in_all = [
-        bounds.trials
-        for claim in ("consumable", "rto", "boots")
-        if (bounds := profile.demands.get(claim)) is not None
-    ]
-    crash = profile.bounds("crash-consistent", CrashConsistentBounds)
-    fenced = profile.bounds("fenced", FencedBounds)
     return plan_trials(
         seed,
-        kills=max([*per_mode, *(-(-trials // len(MODES)) for trials in in_all), 1]),
-        raws=1 if crash is None else crash.trials,
-        fences=1 if fenced is None else fenced.trials,
+        kills=_kills(profile),
+        raws=max((bounds.trials for bounds in (crash, direct) if bounds is not None), default=0),
+        fences=0 if fenced is None else fenced.trials,
         least=max([b.acknowledged for b in (loss, rpo) if b is not None], default=100),
     )
 
 
-def plan_trials(seed: int, *, kills: int, raws: int, fences: int, least: int) -> list[TrialPlan]:
+def _kills(profile: Profile) -> dict[Mode, int]:
+    """Kills of a ledger workload in each mode."""
+    kills: dict[Mode, int] = dict.fromkeys(MODES, 0)
+    loss = profile.bounds("no-acked-loss", NoAckedLossBounds)
+    if loss is not None:
+        kills.update(dict.fromkeys(loss.modes, loss.trials))
+    rpo = profile.bounds("rpo", RpoBounds)
+    if rpo is not None:
+        kills["async"] = max(kills["async"], rpo.trials)
+    whole = [profile.demands[c].trials for c in ("rto", "boots") if c in profile.demands]
+    looks = profile.bounds("consumable", ConsumableBounds)
+    if looks is not None:
+        whole += [looks.trials, -(-looks.samples // LOOKS_A_TRIAL)]
+    while sum(kills.values()) < max(whole, default=0):
+        fewest = min(MODES, key=lambda mode: kills[mode])
+        kills[fewest] += 1
+    return kills
+
+
+def plan_trials(
+    seed: int, *, kills: Mapping[Mode, int], raws: int, fences: int, least: int
+) -> list[TrialPlan]:
     """`kills` ledger trials in each mode, `raws` rounds of raw trials, `fences` fencing trials.
 
-    Each trial draws from a generator of its own, so one more trial shifts no other. Those that wait
-    for a lease to expire come first: they take longest and cost nothing while they wait. `least`
-    is the number of acknowledgements before a disaster.
+    Each trial draws from a generator of its own, so one more trial shifts no other. `least` is the
+    number of acknowledgements before a disaster.
     """
     trials = [
         *(_fence(number) for number in range(1, fences + 1)),
         *(raw for number in range(1, raws + 1) for raw in _raws(number)),
-        *(_ledger(mode, number) for number in range(1, kills + 1) for mode in reversed(MODES)),
+        *(_ledger(mode, number) for mode in MODES for number in range(1, kills[mode] + 1)),
     ]
-    trials.sort(key=lambda plan: plan.fence != "expiry")
-    return [_drawn(seed, replace(plan, acknowledgements_min=least)) for plan in trials]
+    return [_drawn(seed, replace(plan, acknowledgements_min=least)) for plan in _spread(trials)]
+
+
+def _spread(trials: list[TrialPlan]) -> list[TrialPlan]:
+    """Trials that wait for a lease to expire, with the others spread between them and one last.
+
+    A trial that waits costs nothing; one that does not is the better end, for it is shorter.
+    """
+    waiting = [plan for plan in trials if plan.fence == "expiry"]
+    others = [plan for plan in trials if plan.fence != "expiry"]
+    placed = [((place + 0.5) / len(waiting), plan) for place, plan in enumerate(waiting)]
+    placed += [((place + 1.0) / len(others), plan) for place, plan in enumerate(others)]
+    return [plan for _place, plan in sorted(placed, key=lambda entry: entry[0])]
 
 
 def _ledger(mode: Mode, number: int) -> TrialPlan:

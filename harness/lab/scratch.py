@@ -5,18 +5,23 @@ that was killed with SIGKILL leaves one.
 """
 
 import fcntl
+import os
 import shutil
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-from harness.errors import Inconclusive
+from harness.errors import Inconclusive, UsageError
 
 __all__ = ["Scratch", "require_free_space"]
 
 PREFIX: Final = "mplab-"
-"""Short on purpose: a unix socket's path has at most 107 characters."""
+SOCKET_PATH_MAX: Final = 107
+"""unix(7): sun_path has 108 bytes, the last of them zero."""
+
+BELOW_MAX: Final = len("12345678/kill-sync-on-flush-10-again-2/primary/state/control.sock")
+"""The longest path below the prefix: the random part, a trial, an engine's control socket."""
 
 
 def require_free_space(folder: Path, needed_bytes: int) -> None:
@@ -34,6 +39,7 @@ class Scratch:
 
     def __init__(self, needed_bytes: int = 0) -> None:
         parent = Path(tempfile.gettempdir())
+        _require_short_path(parent)
         require_free_space(parent, needed_bytes)
         _remove_abandoned(parent)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -57,6 +63,15 @@ class Scratch:
     ) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
+
+
+def _require_short_path(parent: Path) -> None:
+    room = SOCKET_PATH_MAX - len(os.fsencode(parent)) - len(PREFIX) - BELOW_MAX
+    if room < 0:
+        raise UsageError(
+            f"temporary folder {parent}: its path is {-room} bytes too long for the Unix sockets"
+            " below it; set TMPDIR to a shorter one"
+        )
 
 
 def _lock_of(folder: Path) -> Path:

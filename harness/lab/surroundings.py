@@ -33,6 +33,17 @@ _EMULATOR: Final = (
 )
 
 
+_TOOLS: Final = (
+    "guest",
+    "qemu-system-x86_64",
+    "qemu-img",
+    "qemu-io",
+    "libvhdi",
+    "dissect",
+    "azure sdk",
+)
+
+
 def limits(service: str) -> list[str]:
     """Sentences about what this run does not show, for the service that it ran against."""
     emulated = [_EMULATOR] if service.startswith("Azurite") else []
@@ -55,8 +66,11 @@ def machine(scratch: Path) -> dict[str, str]:
 
 
 def tested_against(service: str, accelerator: str) -> dict[str, str]:
-    """The services and tools, with their versions."""
-    return {"blob service": service, "accelerator": accelerator, **versions()}
+    """The services and tools that took part, with their versions."""
+    azurite = ("node 22",) if service.startswith("Azurite") else ()
+    found = versions()
+    took_part = {name: found[name] for name in (*azurite, *_TOOLS) if name in found}
+    return {"blob service": service, "accelerator": accelerator, **took_part}
 
 
 def file_system_of(folder: Path) -> str:

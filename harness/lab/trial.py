@@ -26,7 +26,6 @@ from harness.lab.recovery import (
     rto_figures,
 )
 from harness.lab.stage import RAW_SPAN_BYTES, Lab, Stage
-from harness.lab.waiting import Stopped
 from harness.lab.workload import LedgerProgress, RawProgress
 from harness.oracle.loss import LossRule
 from harness.redaction import redact
@@ -45,17 +44,11 @@ class TrialOutcome:
 
 
 def run_trial(lab: Lab, plan: TrialPlan) -> TrialOutcome:
-    """Stage one disaster. A trial that fails is an outcome that does not count, with its reason.
-
-    `Stopped` is let through: the run is over.
-    """
+    """Stage one disaster. A trial that fails is an outcome that does not count, with its reason."""
     steps: list[ProofStep] = []
     with Stage(lab, plan) as stage:
         try:
             facts = _ACTS[plan.kind](stage, steps)
-        except Stopped:
-            stage.keep_logs()
-            raise
         except MountproofError as error:
             facts = _failed(plan, str(error))
         except Exception as error:  # noqa: BLE001 - one broken trial must not take the run with it

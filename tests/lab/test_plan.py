@@ -3,8 +3,11 @@
 from collections import Counter
 from dataclasses import replace
 
-from harness.lab.plan import plan_for_profile, plan_trials
-from harness.profile import NoAckedLossBounds, Profile, load_profile
+from harness.judge.facts import Mode
+from harness.lab.plan import MODES, plan_for_profile, plan_trials
+from harness.profile import BootsBounds, NoAckedLossBounds, Profile, load_profile
+
+ONE: dict[Mode, int] = dict.fromkeys(MODES, 1)
 
 
 def test_profile_first_kills_three_times_in_each_mode() -> None:
@@ -25,6 +28,13 @@ def test_bounds_of_a_profile_decide_how_much_is_done() -> None:
     plans = plan_for_profile(profile, seed=1)
     assert sum(plan.kind == "kill" and plan.mode == "sync" for plan in plans) == 5
     assert all(plan.acknowledgements_min == 250 for plan in plans)
+    assert not any(plan.kind in ("raw", "fence") or plan.mode == "async" for plan in plans)
+
+
+def test_what_is_not_demanded_is_not_staged() -> None:
+    profile = Profile(name="one", title="One", demands={"boots": BootsBounds(trials=1)})
+    (plan,) = plan_for_profile(profile, seed=1)
+    assert (plan.kind, plan.mode) == ("kill", "sync")
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
@@ -34,22 +44,23 @@ def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
 
 
 def test_one_more_trial_shifts_no_other() -> None:
-    few = plan_trials(7, kills=1, raws=1, fences=1, least=100)
-    many = plan_trials(7, kills=4, raws=1, fences=1, least=100)
+    few = plan_trials(7, kills=ONE, raws=1, fences=1, least=100)
+    many = plan_trials(7, kills=dict.fromkeys(MODES, 4), raws=1, fences=1, least=100)
     assert {plan.name: plan for plan in few}.items() <= {plan.name: plan for plan in many}.items()
 
 
-def test_names_are_unique_and_those_that_wait_come_first() -> None:
-    plans = plan_trials(7, kills=2, raws=2, fences=2, least=100)
+def test_names_are_unique_and_those_that_wait_are_spread() -> None:
+    plans = plan_trials(7, kills=dict.fromkeys(MODES, 2), raws=2, fences=2, least=100)
     assert len({plan.name for plan in plans}) == len(plans)
-    waits = [plan.fence == "expiry" for plan in plans]
-    assert waits == sorted(waits, reverse=True)
+    assert plans[-1].fence == "break"
+    runs = "".join("w" if plan.fence == "expiry" else "-" for plan in plans).split("-")
+    assert max(map(len, runs)) <= 4
 
 
 def test_direct_write_is_measured_with_raw_pages_beside_older_data() -> None:
     (measured,) = [
         plan
-        for plan in plan_trials(7, kills=1, raws=1, fences=1, least=100)
+        for plan in plan_trials(7, kills=ONE, raws=1, fences=1, least=100)
         if plan.measures_direct_write
     ]
     assert measured.kind == "raw"

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.errors import Inconclusive
+from harness.errors import Inconclusive, UsageError
 from harness.lab.scratch import PREFIX, Scratch, require_free_space
 
 ABANDON = """
@@ -18,9 +20,11 @@ os._exit(9)  # as SIGKILL would: nothing is cleaned up
 
 
 @pytest.fixture(autouse=True)
-def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
+def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mpt-", dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr("tempfile.tempdir", None)
+        yield Path(folder)
 
 
 def test_it_is_private_and_gone_afterwards() -> None:
@@ -30,13 +34,13 @@ def test_it_is_private_and_gone_afterwards() -> None:
     assert not scratch.path.exists()
 
 
-def test_what_a_killed_lab_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_what_a_killed_lab_left_is_removed_by_the_next(short: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ABANDON], capture_output=True, text=True, check=False
     )
     left = Path(done.stdout.strip())
     assert left.is_dir()
-    assert left.parent == tmp_path
+    assert left.parent == short
     with Scratch():
         assert not left.exists()
 
@@ -48,8 +52,8 @@ def test_a_running_lab_keeps_its_folder() -> None:
         assert first.path != second.path
 
 
-def test_folders_of_others_are_not_touched(tmp_path: Path) -> None:
-    stranger = tmp_path / f"{PREFIX}stranger"
+def test_folders_of_others_are_not_touched(short: Path) -> None:
+    stranger = short / f"{PREFIX}stranger"
     stranger.mkdir()
     with Scratch():
         assert stranger.exists()
@@ -58,3 +62,15 @@ def test_folders_of_others_are_not_touched(tmp_path: Path) -> None:
 def test_too_little_space_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(Inconclusive, match="MiB free"):
         require_free_space(tmp_path, 1 << 62)
+
+
+def test_a_temporary_folder_too_deep_for_sockets_is_told(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = short / ("x" * 80)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(UsageError, match="set TMPDIR to a shorter one"):
+        Scratch()
+    assert list(deep.iterdir()) == []
