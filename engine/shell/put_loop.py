@@ -1,8 +1,8 @@
 """`python -m engine.shell.put_loop`: put pages as fast as the store path can, and say how fast.
 
 A measuring tool: the very path that replication uses (lease, sequence-number condition, checksum,
-kept-alive connections of our own), without volume, tap and core. The blob is made anew; one JSON line
-tells puts, bytes and seconds. The store's credentials are in the environment variable that is named.
+kept-alive connections of our own), without volume, tap and core. The blob is made anew; one JSON
+line tells puts, bytes and seconds. The store's credentials are in a variable of the environment.
 """
 
 import argparse
@@ -95,9 +95,10 @@ def main(argv: list[str] | None = None) -> int:
         puts, seconds = loop.run(asked.connections, asked.seconds)
         account.close()
     except EngineError as error:
-        print(f"put loop: {redact(str(error))}", file=sys.stderr)
+        sys.stderr.write(f"put loop: {redact(str(error))}\n")
         return error.exit_code
-    print(json.dumps({"puts": puts, "bytes": puts * asked.put_bytes, "seconds": seconds}))
+    told = {"puts": puts, "bytes": puts * asked.put_bytes, "seconds": seconds}
+    sys.stdout.write(json.dumps(told) + "\n")
     return 0
 
 

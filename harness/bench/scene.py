@@ -20,7 +20,7 @@ from harness.lab.scratch import Scratch
 from harness.parts import AzuriteVersion
 from harness.redaction import register_secret
 
-__all__ = ["BenchOrder", "Scene"]
+__all__ = ["BenchOrder", "Scene", "write_url"]
 
 SCRATCH_BYTES: Final = 12 << 30
 CONTAINER: Final = "bench"
@@ -77,21 +77,8 @@ class Scene:
         return BlobClient.from_connection_string(self.connection_string, CONTAINER, name)
 
     def write_url(self, name: str) -> str:
-        """A URL with a SAS that lets write a blob: a secret, registered as such."""
-        service = self.service
-        with BlobServiceClient.from_connection_string(self.connection_string) as client:
-            sas = generate_blob_sas(
-                service.account,
-                CONTAINER,
-                name,
-                account_key=client.credential.account_key,
-                permission=BlobSasPermissions(read=True, write=True),
-                expiry=datetime.now(UTC) + timedelta(hours=SAS_HOURS),
-            )
-        for pair in sas.split("&"):
-            if pair.startswith("sig="):
-                register_secret(pair.removeprefix("sig="))
-        return f"{service.blob_endpoint}/{CONTAINER}/{name}?{sas}"
+        """A URL that lets write a blob: a secret."""
+        return write_url(self.service, CONTAINER, name)
 
     def renew(self) -> None:
         """Stop the service, delete its data, start it anew: addresses and keys change."""
@@ -125,3 +112,20 @@ class Scene:
     ) -> None:
         self._close_service()
         self._scratch.__exit__(kind, error, trace)
+
+
+def write_url(service: Azurite, container: str, name: str) -> str:
+    """A URL with a SAS that lets write a blob: a secret, registered as such."""
+    with BlobServiceClient.from_connection_string(service.connection_string) as client:
+        sas = generate_blob_sas(
+            service.account,
+            container,
+            name,
+            account_key=client.credential.account_key,
+            permission=BlobSasPermissions(read=True, write=True),
+            expiry=datetime.now(UTC) + timedelta(hours=SAS_HOURS),
+        )
+    for pair in sas.split("&"):
+        if pair.startswith("sig="):
+            register_secret(pair.removeprefix("sig="))
+    return f"{service.blob_endpoint}/{container}/{name}?{sas}"

@@ -16,7 +16,7 @@ from harness.bench.primary_run import PrimaryOrder, PrimaryRun
 from harness.bench.scene import Scene
 from harness.bench.sparse_volume import GIB, MIB, make_volume
 
-__all__ = ["run"]
+__all__ = ["lowest", "run"]
 
 VOLUME_BYTES: Final = GIB
 QUICK_DIVISOR: Final = 16
@@ -91,8 +91,8 @@ def _against_qemu_nbd(scene: Scene, found: Measurements) -> None:
             _take(found, case, rates)
         found.figures["replicated_bytes"] = (primary.status().replicated_bytes or 0) - before
         found.figures["largest_lag_after_a_run_bytes"] = max(lags)
-    _lowest(found, "tap_4k_vs_qemu_nbd", ("tap_4k_qd1_vs_qemu_nbd", "tap_4k_qd16_vs_qemu_nbd"))
-    _lowest(found, "tap_1m_vs_qemu_nbd", ("tap_1m_qd1_vs_qemu_nbd", "tap_1m_qd16_vs_qemu_nbd"))
+    lowest(found, "tap_4k_vs_qemu_nbd", ("tap_4k_qd1_vs_qemu_nbd", "tap_4k_qd16_vs_qemu_nbd"))
+    lowest(found, "tap_1m_vs_qemu_nbd", ("tap_1m_qd1_vs_qemu_nbd", "tap_1m_qd16_vs_qemu_nbd"))
 
 
 def _load(case: _Case, *, quick: bool) -> FioLoad:
@@ -112,7 +112,7 @@ def _take(found: Measurements, case: _Case, rates: dict[str, list[float]]) -> No
         found.add_ratio(f"tap_{case.name}_vs_qemu_nbd", rates["tap"], rates["qemu_nbd"])
 
 
-def _lowest(found: Measurements, name: str, parts: tuple[str, ...]) -> None:
+def lowest(found: Measurements, name: str, parts: tuple[str, ...]) -> None:
     """A promise holds at every depth: its ratio is the worst one's."""
     worst = min(parts, key=lambda part: found.ratios[part])
     found.ratios[name] = found.ratios[worst]

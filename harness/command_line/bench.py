@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.parts import AzuriteVersion
 
 AZURITES: Final[tuple[AzuriteVersion, ...]] = ("3.35", "3.37")
-QUICK_PAIRS: Final = 2
+QUICK_PAIRS: Final = 1
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def bench_command(
         int, typer.Option(min=1, help="Interleaved pairs; a claim needs 9 or more.")
     ] = CLAIM_PAIRS_MIN,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Two pairs of small sizes: does it work?")
+        bool, typer.Option("--quick", help="One pair of small sizes: does it work?")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -1,0 +1,1 @@
+"""Tests of the benches: their arithmetic with fake sides, and each part on real ones."""
