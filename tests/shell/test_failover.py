@@ -109,6 +109,15 @@ def test_an_orderly_stop_is_no_failure(site: Site) -> None:
     site.await_status("phase", "watching", "standby")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_standby_ends_in_order(site: Site, number: int) -> None:
+    standby = site.start("standby")
+    standby.wait_for("watching")
+    assert standby.end(number) == 0
+    assert standby.events("stopped")
+    assert {path.name for path in (site.folder / "standby").iterdir()} == {"lock"}
+
+
 def test_a_standby_that_never_heard_the_primary_never_fails_over(site: Site) -> None:
     site.make_volume(b"x" * 512)
     site.protect().end(signal.SIGKILL)
