@@ -9,7 +9,7 @@ EngineError
 ├── ProtocolError        a peer (NBD client, heartbeat) spoke nonsense
 └── StoreUnavailable     exit 2: the blob service cannot be reached or does not answer
 
-A message says what failed, on what, what it means and what to do next. No message may hold a secret.
+A message says what failed, on what, what it means and what to do next. None may hold a secret.
 """
 
 from typing import ClassVar

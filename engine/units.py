@@ -6,7 +6,7 @@ Every constant names its unit and its source; relations between them are asserte
 from typing import Final
 
 PAGE_BYTES: Final = 512
-"""A page blob's addressable unit and a disk sector (Azure REST, Put Page: ranges are 512-aligned)."""
+"""A page blob's addressable unit and a disk sector (Azure REST, Put Page: 512-aligned ranges)."""
 
 MIB: Final = 1024 * 1024
 PUT_BYTES_MAX: Final = 4 * MIB
@@ -16,7 +16,7 @@ FOOTER_BYTES: Final = PAGE_BYTES
 """A fixed VHD ends in one 512-byte footer (facts.md 1.1)."""
 
 BLOB_BYTES_MAX: Final = 8 * 1024 * 1024 * MIB
-"""Largest page blob, 8 TiB (Azure documentation, page-blob overview); Azurite does not enforce it."""
+"""Largest page blob, 8 TiB (Azure documentation, page-blob overview); Azurite allows more."""
 
 SECOND_US: Final = 1_000_000
 """Core time is an int of microseconds of a monotonic clock."""

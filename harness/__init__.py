@@ -1,0 +1,1 @@
+"""The harness: proves or breaks the promises of a replication system, from outside."""

@@ -23,7 +23,7 @@ class UsageError(MountproofError):
     exit_code = 64
 
 
-class Inconclusive(MountproofError):  # noqa: N818 - it is a verdict, not a defect
+class Inconclusive(MountproofError):
     """No verdict is possible.
 
     The message names the part that is missing or the service that is down.

@@ -5,7 +5,6 @@ later must say what was promised then.
 """
 
 from harness.claims import CLAIMS
-
 from harness.evidence import ClaimResult
 
 __all__ = ["how_checked", "not_checked", "promise_of"]

@@ -1,0 +1,1 @@
+"""The real world of the core's machines: volumes, blobs, taps, heartbeats, processes."""

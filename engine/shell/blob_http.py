@@ -78,7 +78,7 @@ class Response:
     body: bytes
 
 
-class _Broken(Exception):  # noqa: N818 - it is a state of the connection
+class _Broken(Exception):
     """The connection ended, or what came is no HTTP answer."""
 
 

@@ -104,7 +104,8 @@ def test_qemu_img_compares_and_converts_with_requests_in_parallel(
 def test_fio_verifies_what_it_wrote_at_queue_depth_16(uri: str, block: str) -> None:
     output = run(
         "fio", "--name=t", "--ioengine=nbd", f"--uri={uri}", "--rw=randwrite", f"--bs={block}",
-        "--iodepth=16", f"--size={SIZE_BYTES}", "--verify=crc32c", "--verify_state_save=0", "--verify_fatal=1",
+        "--iodepth=16", f"--size={SIZE_BYTES}", "--verify=crc32c", "--verify_state_save=0",
+        "--verify_fatal=1",
         "--output-format=json",
     )  # fmt: skip
     (job,) = json.loads(output[output.index("{") :])["jobs"]
