@@ -33,6 +33,7 @@ from harness.judge.facts import RunFacts
 from harness.lab.azurite import Azurite
 from harness.lab.blob_view import BlobView
 from harness.lab.plan import TrialPlan
+from harness.lab.recovery_room import RecoveryRoom
 from harness.lab.scratch import Scratch
 from harness.lab.stage import GuestMaker, Lab
 from harness.lab.store_log import StoreLog
@@ -45,7 +46,7 @@ from harness.profile import Profile
 __all__ = ["Certification", "Progress", "Request", "certify"]
 
 SCRATCH_BYTES: Final = 6 << 30
-TRIALS_AT_ONCE: Final = 4
+TRIALS_AT_ONCE: Final = 5
 POLL_S: Final = 0.2
 PRIMARY_GUEST_NICE: Final = 10
 TRIES: Final = 3
@@ -103,6 +104,7 @@ def certify(request: Request, stop: StopSignal) -> Certification:
             stop=stop,
             make_guest=_guest_maker(images, accelerator),
             rpo_s=request.rpo_s,
+            room=RecoveryRoom(max(1, os.cpu_count() or 1)),
             progress=request.progress,
         )
         outcomes = _run_all(lab, request.plans)

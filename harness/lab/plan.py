@@ -49,6 +49,16 @@ class TrialPlan:
     max_lag_s: float = 5.0
 
     @property
+    def failover_s(self) -> float:
+        """About how long after the disaster the recovery guest starts: time-out, then fencing."""
+        return 3.0 if self.fence == "break" else 13.0
+
+    @property
+    def recovery_s(self) -> float:
+        """About how long it takes; the guest hashes raw disks at some 10 MiB/s (TCG)."""
+        return 6.0 if self.kind == "kill" else 10.0 + self.prefill_bytes / (10 * MIB)
+
+    @property
     def measures_direct_write(self) -> bool:
         """Raw pages beside much older data: every byte of the guest and of the seeding is known."""
         return self.kind == "raw" and self.prefill_bytes > 0

@@ -56,6 +56,7 @@ def recover(stage: Stage, expected: ExpectedLedger | None) -> Recovery:
         raw_folder=f"{stage.evidence_dir}/prove",
         on_step=note,
     )
+    stage.lab.room.release(stage.plan.name)
     stage.evidence.extend(step.raw for step in proof.steps if step.raw)
     stage.keep_json("proof.json", {"name": proof.name, "verdict": proof.verdict, **proof.facts})
     vm_step = next(step for step in proof.steps if step.prover == VM_PROVER)

@@ -24,6 +24,7 @@ from harness.errors import Inconclusive
 from harness.evidence import EvidenceFolder
 from harness.lab.blob_view import BlobView
 from harness.lab.plan import MIB, TrialPlan
+from harness.lab.recovery_room import RecoveryRoom
 from harness.lab.sampling import BlobLooks, Periodic, StatusSamples
 from harness.lab.store_log import StoreLog
 from harness.lab.timeline import Timeline
@@ -65,6 +66,7 @@ class Lab:
     stop: StopSignal
     make_guest: GuestMaker
     rpo_s: float
+    room: RecoveryRoom
     blobs: set[str] = field(default_factory=set)
     """Names of the blobs that the trials of this run have protected to so far."""
     progress: Callable[[str, str], None] = field(default=lambda _trial, _what: None)
@@ -279,7 +281,10 @@ class Stage:
             return progress.acknowledged >= least
 
         self.until(enough, LOAD_S, f"{least} acknowledged writes")
-        self.lab.stop.sleep(self.plan.extra_s)
+        plan, room = self.plan, self.lab.room
+        self._stack.callback(room.release, plan.name)
+        room.reserve(plan.name, plan.extra_s + plan.failover_s, plan.recovery_s, self.lab.stop)
+        self.lab.stop.sleep(plan.extra_s)
 
 
 _RAW_OPTIONS: Final = {"volume": 1, "inflight": 4, "span_bytes": RAW_SPAN_BYTES}
