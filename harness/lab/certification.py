@@ -46,7 +46,7 @@ from harness.profile import Profile
 __all__ = ["Certification", "Progress", "Request", "certify"]
 
 SCRATCH_BYTES: Final = 6 << 30
-TRIALS_AT_ONCE: Final = 5
+TRIALS_AT_ONCE: Final = 4
 POLL_S: Final = 0.2
 PRIMARY_GUEST_NICE: Final = 10
 TRIES: Final = 3

@@ -9,6 +9,7 @@ from harness.disk.proof import ExpectedLedger, ProofResult, prove
 from harness.evidence import ProofStep
 from harness.judge.facts import BootOutcome, ConsumableSample, LedgerOutcome, RtoFigures
 from harness.lab.disaster import Disaster
+from harness.lab.priority import going_first
 from harness.lab.stage import Stage
 from harness.lab.vm_witness import VmWitness
 from harness.lab.workload import LedgerProgress
@@ -49,13 +50,14 @@ def recover(stage: Stage, expected: ExpectedLedger | None) -> Recovery:
     def note(step: ProofStep) -> None:
         ended[step.prover] = time.monotonic()
 
-    proof = prove(
-        handover.url,
-        ledger=expected,
-        folder=stage.lab.evidence,
-        raw_folder=f"{stage.evidence_dir}/prove",
-        on_step=note,
-    )
+    with going_first():
+        proof = prove(
+            handover.url,
+            ledger=expected,
+            folder=stage.lab.evidence,
+            raw_folder=f"{stage.evidence_dir}/prove",
+            on_step=note,
+        )
     stage.lab.room.release(stage.plan.name)
     stage.evidence.extend(step.raw for step in proof.steps if step.raw)
     stage.keep_json("proof.json", {"name": proof.name, "verdict": proof.verdict, **proof.facts})
