@@ -8,7 +8,8 @@ Put Blob; Set Blob Properties; Snapshot Blob; Delete Blob; Get Page Ranges; "Spe
 headers for Blob service operations"; "Blob service error codes".
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from harness.sim.blob_lease import BAD_VALUE, BREAKING, LEASED, refuse_values
 from harness.sim.blob_requests import (
@@ -23,6 +24,7 @@ from harness.sim.blob_requests import (
     Answer,
     BreakLease,
     ChangeLease,
+    ClearPages,
     CreateBlob,
     DeleteBlob,
     ListRanges,
@@ -37,6 +39,9 @@ from harness.sim.blob_requests import (
     TakeSnapshot,
 )
 from harness.sim.blob_state import BlobState
+
+Check = Callable[[Any, int, Any], Answer | None]
+"""A check of one kind of request; the table that holds it knows which."""
 
 NOT_FOUND: Final = Answer(404, "BlobNotFound")
 EXISTS: Final = Answer(409, "BlobAlreadyExists")
@@ -313,3 +318,22 @@ def delete_alone(blob: BlobState, _now_us: int, request: DeleteBlob) -> Answer |
     """A blob with snapshots goes only together with them, or after them."""
     alone = not request.snapshot and not request.snapshots
     return SNAPSHOTS_PRESENT if alone and blob.snapshots else None
+
+
+def misaligned(_blob: BlobState, _now_us: int, request: PageWrite) -> Answer | None:
+    """A range that no blob could have."""
+    end = request.offset + request.length
+    return PAGE_RANGE if request.offset % PAGE_BYTES or end % PAGE_BYTES else None
+
+
+OF_THE_REQUEST_ALONE: Final[dict[type[Request], tuple[Check, ...]]] = {
+    PutPages: (put_size, whole_pages, misaligned, digest),
+    ClearPages: (misaligned,),
+    SetProperties: (property_values,),
+    SetMetadata: (metadata_size,),
+    TakeSnapshot: (metadata_size,),
+    DeleteBlob: (delete_kind,),
+    AcquireLease: (lease_values,),
+    BreakLease: (lease_values,),
+}
+"""What is wrong with a request whatever blob it is sent to, and also if there is none."""

@@ -2,7 +2,7 @@
 
 from harness.sim import blob_conditions as refuse
 from harness.sim.blob_requests import Answer, CreateBlob, DeleteBlob, Listed, Request
-from harness.sim.blob_state import EtagSource
+from harness.sim.blob_state import BlobState, EtagSource
 from harness.sim.page_blob import PageBlob
 
 
@@ -55,6 +55,9 @@ class Container:
                 refusals.append(bad)
         else:
             refusals.append(refuse.NOT_FOUND)
+            nothing = BlobState(request.blob, EtagSource())
+            checks = refuse.OF_THE_REQUEST_ALONE.get(type(request), ())
+            refusals += [bad for check in checks if (bad := check(nothing, 0, request))]
         if request.if_match is not None:
             both = request.if_none_match is not None
             refusals.append(refuse.TWO_CONDITIONS if both else refuse.CONDITION)

@@ -40,7 +40,6 @@ from harness.sim.blob_state import BlobState, SnapshotState
 EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """What the caller's clock calls 0, in snapshot ids."""
 
-Check = Callable[[Any, int, Any], Answer | None]
 DELETED: Final = Answer(202)
 
 
@@ -251,7 +250,7 @@ _READ: Final = (refuse.found, refuse.read_lease)
 _ETAG_OF_LEASE: Final = (refuse.writable, refuse.write_etag)
 _WRITE: Final = (refuse.writable, refuse.write_lease)
 
-TABLE: Final[dict[type[Request], tuple[tuple[Check, ...], Act]]] = {
+TABLE: Final[dict[type[Request], tuple[tuple[refuse.Check, ...], Act]]] = {
     PutPages: (
         (
             *_WRITE, refuse.put_size, refuse.whole_pages, refuse.page_range, refuse.digest,

@@ -32,7 +32,7 @@ BOGUS_ETAG = '"0x8D00000000000BAD"'
 BOGUS_SNAPSHOT = "2020-01-01T00:00:00.0000000Z"
 
 
-class Difference(AssertionError):  # noqa: N818 - it is a finding, not a defect
+class Difference(AssertionError):
     """Model and service do not agree, and no deviation explains it."""
 
 
@@ -58,8 +58,8 @@ class Names:
         back = self._model.setdefault(real, model)
         if known != real or back != model:
             raise Difference(
-                f"{self.kind} after {request}: the model's {model} was {known}, the service says"
-                f" {real}, which was the model's {back}"
+                f"{self.kind} after {brief(request)}: the model's {model} was {known}, the service"
+                f" says {real}, which was the model's {back}"
             )
 
 
@@ -76,14 +76,21 @@ class Twin:
         self.gone: set[str] = set()
         self.parted: set[str] = set()
         """Blobs that a deviation has made different: no longer comparable."""
+        self.named: set[str] = set()
+        """Blobs that ever got a request from here."""
+        self.now_us = time.monotonic_ns() // 1000
+        self.story: list[str] = []
+        """Every request so far and what the model answered."""
 
     def send(self, request: Request) -> Answer:
         """Return the model's answer; Difference if the service's is another one."""
         assert request.blob not in self.parted, "the blob is no longer comparable"
-        now_us = time.monotonic_ns() // 1000
+        self.named.add(request.blob)
+        now_us = self.now_us = time.monotonic_ns() // 1000
         case = self._case(now_us, request)
         refusals = self.model.refusals(now_us, request)
         answer = self.model.apply(now_us, request)
+        self.story.append(f"{len(self.story) + 1:3} {brief(request)} -> {brief(answer)}")
         assert answer.refused == bool(refusals)
         assert not refusals or answer == refusals[0]
         actual = self.account.send(self.container, self._real_request(request))
@@ -99,7 +106,7 @@ class Twin:
         order: list[tuple[str, str]] = []
         listed = {}
         for row in self.account.list_blobs(self.container):
-            if row.blob not in self.parted:
+            if row.blob in self.named - self.parted:
                 listed[row.blob, row.snapshot] = row
         for row in self.model.list_blobs():
             if row.blob in self.parted:
@@ -181,7 +188,7 @@ class Twin:
                 self.gone.add(found[0].name)
                 return
         raise Difference(
-            f"{case.request}: documented is one of {_brief(refusals)}, the service answers"
+            f"{brief(case.request)}: documented is one of {_brief(refusals)}, the service answers"
             f" {_brief([actual])}"
         )
 
@@ -213,7 +220,7 @@ class Twin:
     ) -> None:
         """The request succeeded, and did something else: its trace is the sequence number."""
         if actual.status != answer.status:
-            raise Difference(f"{case.request}: {answer}, the service answers {actual}")
+            raise Difference(f"{brief(case.request)}: {answer}, the service answers {actual}")
         head = self.account.send(self.container, ReadProperties(blob=case.request.blob))
         if head.number == self.model.blobs[case.request.blob].number:
             self.gone.add(deviation.name)
@@ -225,7 +232,7 @@ class Twin:
         request = case.request
         if answer.refused:
             if not _same_refusal(answer, actual):
-                raise Difference(f"{request}: {_brief([answer])}, {_brief([actual])}")
+                raise Difference(f"{brief(request)}: {_brief([answer])}, {_brief([actual])}")
             return
         wrong = [
             f"{field}: {ours!r} is documented, {theirs!r} is the answer"
@@ -245,7 +252,7 @@ class Twin:
             if ours[cut : cut + request.length] != theirs:
                 wrong.append(f"bytes: {ours[:48]!r}..., {theirs[:48]!r}... of {len(theirs)}")
         if wrong:
-            raise Difference(f"{request}: " + "; ".join(wrong))
+            raise Difference(f"{brief(request)}: " + "; ".join(wrong))
         if answer.etag:
             self.etags.match(answer.etag, actual.etag, request)
         if answer.snapshot:
@@ -286,6 +293,18 @@ def _silent(field: str, request: Request, documented: object) -> bool:
     if field in ("lease_state", "lease_status"):
         return isinstance(request, ReadProperties) and bool(request.snapshot)
     return False
+
+
+def brief(item: Request | Answer) -> str:
+    """What is not as usual in a request or an answer, in one line."""
+    told = []
+    for field in msgspec.structs.fields(item):
+        value = getattr(item, field.name)
+        if field.name == "pages" and value is not None:
+            told.append(f"pages={[str(page)[:12] for page in value[:3]]}...")
+        elif value != field.default:
+            told.append(f"{field.name}={value}")
+    return f"{type(item).__name__}({', '.join(told)})"
 
 
 def _brief(answers: list[Answer]) -> list[str]:
