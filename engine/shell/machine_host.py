@@ -6,6 +6,8 @@ answer back. Subclasses add the commands of their site (a volume, a mount).
 """
 
 import asyncio
+import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -86,6 +88,12 @@ def now_us() -> int:
     return time.monotonic_ns() // 1000
 
 
+def _stand_back(niceness: int) -> None:
+    """Linux knows a niceness for each thread; raising it needs no privilege."""
+    if niceness:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+
+
 class MachineHost:
     """Runs one machine in the loop that made it."""
 
@@ -97,14 +105,18 @@ class MachineHost:
         state: NodeState,
         emit: Emit,
         connections: int,
+        niceness: int = 0,
     ) -> None:
+        """`niceness`: how far its store threads stand back when processors are short, 0 to 19."""
         self.name = name
         self._machine = machine
         self._blob = blob
         self._state = state
         self._emit = emit
         self._loop = asyncio.get_running_loop()
-        self._pool = ThreadPoolExecutor(connections + CONTROL_THREADS, f"store-{name}")
+        self._pool = ThreadPoolExecutor(
+            connections + CONTROL_THREADS, f"store-{name}", _stand_back, (niceness,)
+        )
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._events: deque[Event] = deque()
         self._draining = False

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.core.messages import Started, StopRequested
 from engine.core.primary import ENDED, Phase, PrimaryMachine
-from engine.core.settings import VolumeSettings
+from engine.core.settings import Mode, VolumeSettings
 from engine.errors import ConfigurationError
 from engine.policy import Policy, VolumePolicy
 from engine.shell.control import Answer, ControlServer
@@ -27,6 +27,10 @@ from engine.shell.volume import Volume
 
 DRAIN_SECONDS = 30.0
 """How long an orderly stop may take; after that the engine stops unclean, and says so."""
+
+ASYNC_NICENESS = 5
+"""In mode async nobody waits for a put: the client's writes come first. What that costs in lag is
+bounded by the policy, for past half the bound the client waits (clients.py)."""
 
 
 class PrimaryProcess:
@@ -85,7 +89,9 @@ class PrimaryProcess:
         )
         blob = self._store.blobs[policy.name]
         machine = PrimaryMachine(settings)
-        host = PrimaryVolume(machine, volume, blob, self._state, emit, policy.connections)
+        host = PrimaryVolume(
+            machine, volume, blob, self._state, emit, policy.connections, _niceness(policy.mode)
+        )
         host.ended = self._volume_ended
         # Not earlier: a crashed primary that comes back only to be refused must not look alive.
         host.owned = self._heartbeat.start
@@ -156,3 +162,8 @@ class PrimaryProcess:
             "standby_heard_ms": None if answered is None else int((loop_now - answered) * 1000),
             "volumes": volumes,
         }
+
+
+def _niceness(mode: Mode) -> int:
+    """How far the puts of a volume in this mode stand back when processors are short."""
+    return ASYNC_NICENESS if mode is Mode.ASYNC else 0

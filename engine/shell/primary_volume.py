@@ -38,8 +38,9 @@ class PrimaryVolume(MachineHost):
         state: NodeState,
         emit: Emit,
         connections: int,
+        niceness: int = 0,
     ) -> None:
-        super().__init__(volume.name, machine, blob, state, emit, connections)
+        super().__init__(volume.name, machine, blob, state, emit, connections, niceness)
         self.machine = machine
         self.volume = volume
         self.size_bytes = volume.size_bytes
