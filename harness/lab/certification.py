@@ -180,7 +180,7 @@ def _run_until_it_counts(lab: Lab, plan: TrialPlan) -> list[TrialOutcome]:
     for attempt in range(1, TRIES + 1):
         named = plan if attempt == 1 else replace(plan, name=f"{plan.name}-again-{attempt - 1}")
         outcomes.append(run_trial(lab, named))
-        if outcomes[-1].facts.counted or lab.stop.is_set:
+        if not outcomes[-1].in_vain or lab.stop.is_set:
             break
     return outcomes
 

@@ -10,7 +10,7 @@ from harness.disk.proof import ExpectedLedger
 from harness.disk.source import open_disk
 from harness.errors import MountproofError
 from harness.evidence import ProofStep, Trial
-from harness.judge.facts import RawImageJudgement, TrialFacts, flat
+from harness.judge.facts import ConsumableSample, RawImageJudgement, TrialFacts, flat
 from harness.judge.raw_image import judge_recovered
 from harness.lab.blob_view import disk_chunks
 from harness.lab.direct import measure_direct_write
@@ -37,25 +37,33 @@ RAW_VOLUME_ID: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class TrialOutcome:
-    """What the judges get, and what the reports show."""
+    """What the judges get, and what the reports show.
+
+    `in_vain`: all parts did their duty, but the disaster's preconditions did not hold, so it may be
+    staged again. A part that failed is no such case: trying until it works would hide it.
+    """
 
     facts: TrialFacts
     trial: Trial
+    in_vain: bool
 
 
 def run_trial(lab: Lab, plan: TrialPlan) -> TrialOutcome:
     """Stage one disaster. A trial that fails is an outcome that does not count, with its reason."""
     steps: list[ProofStep] = []
     with Stage(lab, plan) as stage:
+        failed = True
         try:
             facts = _ACTS[plan.kind](stage, steps)
+            failed = False
         except MountproofError as error:
             facts = _failed(plan, str(error))
         except Exception as error:  # noqa: BLE001 - one broken trial must not take the run with it
             facts = _failed(plan, f"internal error: {type(error).__name__}: {error}")
         stage.keep_logs()
         stage.tell("done" if facts.counted else f"does not count: {facts.why_not_counted}")
-        return _outcome(stage, facts, steps)
+        facts, trial = _written(stage, facts, steps)
+        return TrialOutcome(facts, trial, in_vain=not facts.counted and not failed)
 
 
 def _failed(plan: TrialPlan, reason: str) -> TrialFacts:
@@ -157,12 +165,13 @@ def _raw_judgement(
         disk.close()
 
 
-def _kept_looks(stage: Stage) -> list:  # type: ignore[type-arg]
+def _kept_looks(stage: Stage) -> list[ConsumableSample]:
     rel = stage.keep_json("looks.json", stage.looks.samples)
     return [msgspec.structs.replace(sample, evidence=rel) for sample in stage.looks.samples]
 
 
-def _outcome(stage: Stage, facts: TrialFacts, steps: list[ProofStep]) -> TrialOutcome:
+def _written(stage: Stage, facts: TrialFacts, steps: list[ProofStep]) -> tuple[TrialFacts, Trial]:
+    """The facts with all evidence, and the trial as the reports show it."""
     plan = stage.plan
     _draw_load(stage)
     facts = msgspec.structs.replace(facts, evidence=list(stage.evidence))
@@ -180,7 +189,7 @@ def _outcome(stage: Stage, facts: TrialFacts, steps: list[ProofStep]) -> TrialOu
         proofs=steps,
         evidence=list(stage.evidence),
     )
-    return TrialOutcome(facts, trial)
+    return facts, trial
 
 
 def _draw_load(stage: Stage) -> None:
