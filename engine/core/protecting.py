@@ -237,8 +237,9 @@ class Protecting:
             return [*dropped, *self._enter_section(target, owned.number)]
         return self._end(
             Phase.REFUSED,
-            "the engine did not stop in order, so what the blob lacks is unknown; restart with"
-            " --reseed to send the volume anew (the blob cannot be failed over to meanwhile)",
+            "the engine did not stop in order, or the volume was changed since, so what the blob"
+            " lacks is unknown; restart with --reseed to send the volume anew (the blob cannot be"
+            " failed over to meanwhile)",
         )
 
     def _owned_again(self, now_us: int, owned: Owned) -> list[Command]:

@@ -85,7 +85,7 @@ class NodeState:
         self._write(f"{volume}.stopped", json.dumps({"etag": etag, "volume": fingerprint}))
 
     def take_stop_record(self, volume: str, fingerprint: str) -> str:
-        """The blob's ETag at the orderly stop, "" if there was none or the volume changed since.
+        """The blob's ETag at the orderly stop, "" if there was none or the volume may have changed.
 
         The record is removed: it is true only until this start.
         """
@@ -93,7 +93,8 @@ class NodeState:
         (self.folder / f"{volume}.stopped").unlink(missing_ok=True)
         try:
             fields = json.loads(kept)
-            return str(fields["etag"]) if fields["volume"] == fingerprint else ""
+            same = bool(fingerprint) and fields["volume"] == fingerprint
+            return str(fields["etag"]) if same else ""
         except (ValueError, KeyError, TypeError):
             return ""  # none, or damaged: then nothing is known
 

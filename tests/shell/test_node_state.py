@@ -83,6 +83,11 @@ def test_a_record_of_another_volume_content_is_void_and_gone(state: NodeState) -
     assert state.take_stop_record("db", "8:1") == ""
 
 
+def test_a_volume_of_which_nothing_is_known_has_no_record(state: NodeState) -> None:
+    state.record_stop("db", "etag-1", "")
+    assert state.take_stop_record("db", "") == ""
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"null", b"\xff", b'{"etag": "e"}'])
 def test_a_damaged_record_is_none(state: NodeState, content: bytes) -> None:
     (state.folder / "db.stopped").write_bytes(content)

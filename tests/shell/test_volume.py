@@ -191,3 +191,36 @@ def test_the_fingerprint_changes_when_somebody_writes(path: Path) -> None:
     second = Volume(path, "db")
     assert second.fingerprint() != mark
     second.close()
+
+
+def test_the_fingerprint_of_a_device_is_what_the_kernel_counted(
+    volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines as a loop device's stat file has them, before and after one write and one discard."""
+    volume._has_holes = False
+    device = path_of_device(volume, tmp_path)
+    boot = tmp_path / "boot"
+    boot.write_text("b1\n")
+    monkeypatch.setattr("engine.shell.volume._DEVICES", tmp_path)
+    monkeypatch.setattr("engine.shell.volume._BOOT", boot)
+    device.write_text("71 0 137530 141 1 3 32 0 0 100 142 0 0 0 0 0 0\n")
+    first = volume.fingerprint()
+    assert volume.fingerprint() == first
+    device.write_text("99 0 200000 151 1 3 32 0 0 120 172 0 0 0 0 7 9\n")
+    assert volume.fingerprint() == first, "reads and flushes change nothing"
+    device.write_text("71 0 137530 141 2 3 40 0 0 100 142 0 0 0 0 0 0\n")
+    written = volume.fingerprint()
+    device.write_text("71 0 137530 141 1 3 32 0 0 100 142 1 0 8 0 0 0\n")
+    discarded = volume.fingerprint()
+    boot.write_text("b2\n")
+    assert len({first, written, discarded, volume.fingerprint()}) == 4
+    device.unlink()
+    assert volume.fingerprint() == ""
+
+
+def path_of_device(volume: Volume, folder: Path) -> Path:
+    """Make the folder in which the kernel would tell of the device."""
+    number = os.fstat(volume._fd).st_rdev
+    place = folder / f"{os.major(number)}:{os.minor(number)}"
+    place.mkdir()
+    return place / "stat"
