@@ -33,6 +33,7 @@ from harness.judge.facts import RunFacts
 from harness.lab.azurite import Azurite
 from harness.lab.blob_view import BlobView
 from harness.lab.plan import TrialPlan
+from harness.lab.priority import PRIMARY_GUEST_NICE, set_nice
 from harness.lab.recovery_room import RecoveryRoom
 from harness.lab.scratch import Scratch
 from harness.lab.stage import GuestMaker, Lab
@@ -48,7 +49,6 @@ __all__ = ["Certification", "Progress", "Request", "certify"]
 SCRATCH_BYTES: Final = 6 << 30
 TRIALS_AT_ONCE: Final = 4
 POLL_S: Final = 0.2
-PRIMARY_GUEST_NICE: Final = 10
 TRIES: Final = 3
 """A disaster whose preconditions did not hold (no write in flight, say) is staged again."""
 
@@ -134,7 +134,7 @@ def _guest_maker(images: GuestImages, accelerator: str) -> GuestMaker:
         with GuestVm(plan) as guest:
             # All sites share this machine's processors: a primary guest that boots for the next
             # disaster yields to the recoveries of the others, whose time is measured.
-            os.setpriority(os.PRIO_PGRP, guest.pid, PRIMARY_GUEST_NICE)
+            set_nice(guest.pid, PRIMARY_GUEST_NICE)
             yield guest
 
     return make

@@ -9,7 +9,7 @@ from harness.disk.proof import ExpectedLedger, ProofResult, prove
 from harness.evidence import ProofStep
 from harness.judge.facts import BootOutcome, ConsumableSample, LedgerOutcome, RtoFigures
 from harness.lab.disaster import Disaster
-from harness.lab.priority import going_first
+from harness.lab.priority import guest_goes_first
 from harness.lab.stage import Stage
 from harness.lab.vm_witness import VmWitness
 from harness.lab.workload import LedgerProgress
@@ -50,7 +50,7 @@ def recover(stage: Stage, expected: ExpectedLedger | None) -> Recovery:
     def note(step: ProofStep) -> None:
         ended[step.prover] = time.monotonic()
 
-    with going_first():
+    with guest_goes_first(f"/{stage.blob}"):
         proof = prove(
             handover.url,
             ledger=expected,

@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Final
 
-from harness.lab.priority import going_first
+from harness.lab.priority import may_go_first
 from harness.parts import versions
 
 __all__ = ["file_system_of", "limits", "machine", "tested_against"]
@@ -63,7 +63,7 @@ def machine(scratch: Path) -> dict[str, str]:
         "python": platform.python_version(),
         "load at the start": f"{os.getloadavg()[0]:.2f}",
         "scratch file system": file_system_of(scratch),
-        "recoveries": f"processor priority {'raised' if _may_go_first() else 'ordinary'}",
+        "recoveries": f"processor priority {'raised' if may_go_first() else 'ordinary'}",
     }
 
 
@@ -84,11 +84,6 @@ def file_system_of(folder: Path) -> str:
         if before.split()[2] == wanted:
             return after.split()[0]
     return "unknown"
-
-
-def _may_go_first() -> bool:
-    with going_first() as allowed:
-        return allowed
 
 
 def _processor() -> str:

@@ -1,34 +1,57 @@
-"""Recoveries go first: threads and processes started meanwhile inherit the priority."""
+"""Priorities of the lab's guests: a session of its own gets its nice value, and its group too."""
 
 import os
 import subprocess
-import threading
+import time
+from pathlib import Path
 
 import pytest
 
-from harness.lab.priority import RECOVERY_NICE, going_first
+from harness.lab.priority import (
+    PRIMARY_GUEST_NICE,
+    RECOVERY_NICE,
+    guest_goes_first,
+    may_go_first,
+    set_nice,
+)
 
 
-def nice_of_a_child() -> int:
-    done = subprocess.run(["nice"], capture_output=True, text=True, check=True)
-    return int(done.stdout)
+def autogroup_of(pid: int) -> int | None:
+    place = Path(f"/proc/{pid}/autogroup")
+    return int(place.read_text().split()[-1]) if place.exists() else None
 
 
-def test_what_is_started_inside_inherits_it_and_afterwards_all_is_as_before() -> None:
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    seen: list[int] = []
-    with going_first() as allowed:
-        thread = threading.Thread(target=lambda: seen.append(nice_of_a_child()))
-        thread.start()
-        thread.join()
-    assert seen == [RECOVERY_NICE if allowed else before]
-    assert nice_of_a_child() == before
+def test_a_session_yields_with_all_that_is_in_it() -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as session:
+        assert set_nice(session.pid, PRIMARY_GUEST_NICE)
+        assert os.getpriority(os.PRIO_PROCESS, session.pid) == PRIMARY_GUEST_NICE
+        assert autogroup_of(session.pid) in (None, PRIMARY_GUEST_NICE)
+        session.kill()
+    assert not set_nice(session.pid, PRIMARY_GUEST_NICE)
 
 
-def test_without_the_permission_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_guest_that_is_meant_goes_first() -> None:
+    words = "sleep 60.125"
+    with (
+        guest_goes_first(words),
+        subprocess.Popen(["sleep", "60.5"], start_new_session=True) as other,
+        subprocess.Popen(words.split(), start_new_session=True) as meant,
+    ):
+        expected = RECOVERY_NICE if may_go_first() else 0
+        deadline = time.monotonic() + 5
+        while os.getpriority(os.PRIO_PROCESS, meant.pid) != expected:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert os.getpriority(os.PRIO_PROCESS, other.pid) == 0
+        for process in (other, meant):
+            process.kill()
+    assert os.getpriority(os.PRIO_PROCESS, 0) == 0
+
+
+def test_without_the_permission_nothing_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_arguments: int) -> None:
         raise PermissionError
 
     monkeypatch.setattr(os, "setpriority", forbidden)
-    with going_first() as allowed:
-        assert not allowed
+    assert not may_go_first()
+    assert not set_nice(os.getpid(), RECOVERY_NICE)
