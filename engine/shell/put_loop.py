@@ -28,6 +28,9 @@ SPAN_BYTES = 64 * MIB
 LEASE_SECONDS = 60
 WARM_UP_PUTS = 20
 
+SWITCH_SECONDS = 0.0002
+"""Threads take turns as often as in the engine's processes (engine/__main__.py)."""
+
 
 class PutLoop:
     """One blob under a lease of our own, and threads that put into it."""
@@ -88,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2.0)
     asked = parser.parse_args(argv)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         account = open_account(os.environ.get(asked.store_env, ""))
         loop = PutLoop(PageBlob(account, asked.container, asked.blob), asked.put_bytes)

@@ -19,7 +19,7 @@ __all__ = ["run"]
 PAGE_RUN: Final = 4096
 LARGE: Final = 4 * MIB
 CONNECTIONS: Final = 4
-SECONDS: Final = 1.5
+SECONDS: Final = 1.0
 VOLUME_BYTES: Final = 256 * MIB
 DRAIN_S: Final = 120.0
 
