@@ -25,7 +25,7 @@ KERNEL_OPTIONS: Final = (
 ONE_AT_A_TIME: Final = ",queue-size=4,indirect_desc=off"
 """Four descriptors hold one request. QEMU's http driver loses a wake-up with several in flight
 (7.2; mended in 10.2): of 20 runs of `qemu-img bench` 7 hung for ever at depth 8, 3 at depth 4, none
-at 2 or 1. A guest then waits in vain for its disk. Reading costs no more time this way."""
+at 2 or 1. A guest then waits in vain for its disk. Reading a whole disk is slower this way."""
 
 CONFIG_VALUE_MAX: Final = 1023  # QEMU 7.2, util/qemu-config.c
 OptionValue = str | int

@@ -24,6 +24,19 @@ _LIMITS: Final = (
         " volumes, other file systems and consistency groups are not shown."
     ),
     (
+        "A disaster is staged only when the processors have room for its recovery, whose guest runs"
+        " at a raised priority where the user may raise it: recovery on an overloaded secondary"
+        " site is not shown, and the wait may make losses in mode async smaller."
+    ),
+    (
+        "Most kills strike just after a write began, so that one is in flight; instants at which"
+        " the primary is idle are hardly shown."
+    ),
+    (
+        "What the engine wrote beside its volume is measured in one trial, whose guest's writes are"
+        " all known."
+    ),
+    (
         "A number of trials bounds how often a failure can happen; it does not prove that it never"
         " does."
     ),
