@@ -96,7 +96,7 @@ PLANTED = [
     ),
     ("rpo", async_kill(lost_entries=40, oldest_lost_age_s=5.1), "5.10 s"),
     ("rpo", raw_with(oldest_lost_age_s=7.0, lost_writes=3), "7.00 s"),
-    ("rto", kill_with(rto=good.rto(30.5)), "30.5 s"),
+    ("rto", kill_with(rto=good.rto(60.5)), "60.5 s"),
     (
         "rto",
         kill_with(rto=None, boot=good.boot(booted=False, verified=None, reason="no disk")),
