@@ -7,6 +7,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+import io
 import os
 import signal
 import sys
@@ -66,7 +67,9 @@ def _run_command(arguments: Sequence[str]) -> int:
     try:
         ended = _program(wanted)(list(arguments), prog_name="mountproof", standalone_mode=False)
     except ClickException as error:
-        error.show()
+        shown = io.StringIO()  # it quotes the arguments, and one may be a connection string
+        error.show(file=shown)
+        print(redact(shown.getvalue()), end="", file=sys.stderr)
         return USAGE
     except typer.Abort:
         raise KeyboardInterrupt from None

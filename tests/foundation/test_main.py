@@ -98,6 +98,23 @@ def test_wrong_usage_ends_with_64(arguments: list[str], capsys: pytest.CaptureFi
     assert "Usage: mountproof" in shown.err + shown.out
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["certify", f"AccountName=a;AccountKey={SECRET}"],
+        ["prove", "disk", f"http://x/y?sig={SECRET}"],
+    ],
+)
+def test_an_argument_too_many_is_not_shown_with_its_secret(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entry.main(arguments) == 64
+    shown = capsys.readouterr().err
+    assert "unexpected extra argument" in shown
+    assert "[redacted]" in shown
+    assert SECRET not in shown
+
+
 def test_help_lists_the_commands_and_loads_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry.main(["--help"]) == 0
     shown = capsys.readouterr().out

@@ -68,6 +68,17 @@ def test_a_refusal_of_the_system_in_a_callback_costs_only_what_it_befell(
     assert "a socket of long ago, sig=REDACTED" in capfd.readouterr().err
 
 
+def test_an_argument_too_many_is_not_shown_with_its_secret(
+    arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program.main([*arguments, "AccountName=a;AccountKey=bm90LWEta2V5"])
+    assert ended.value.code == 64
+    said = capfd.readouterr().err
+    assert "unrecognized arguments: AccountName=a;AccountKey=REDACTED" in said
+    assert "bm90LWEta2V5" not in said
+
+
 def test_an_interrupt_before_the_start_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
