@@ -16,9 +16,10 @@ PROVISION = { command -v python3 >/dev/null || { apt-get update -q && apt-get in
 setup:
 	@$(PROVISION) setup
 
-# The last line tells the exit code, since make itself ends with 2 whatever the command's was.
+# The last line tells the exit code, since make itself ends with 2 whatever the command's was. An
+# interrupt is the command's to handle; the shell waits for it, so that the line comes then too.
 certify:
-	@code=0; { $(PROVISION) setup && .venv/bin/mountproof certify $(ARGS); } || code=$$?; \
+	@trap : INT TERM; code=0; { $(PROVISION) setup && .venv/bin/mountproof certify $(ARGS); } || code=$$?; \
 	echo "exit code: $$code"; exit $$code
 
 test: setup
