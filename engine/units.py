@@ -24,9 +24,6 @@ SECOND_US: Final = 1_000_000
 SEQUENCE_TERM_SHIFT: Final = 32
 """Sequence number = term * 2**32 + counter (protocol.md H7)."""
 
-SEQUENCE_NUMBER_MAX: Final = 2**52
-"""Azurite rounds sequence numbers above 2**53 (facts.md 3); stay below."""
-
 assert PUT_BYTES_MAX % PAGE_BYTES == 0
 assert MIB % PAGE_BYTES == 0
 

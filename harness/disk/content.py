@@ -96,18 +96,6 @@ def pieces(read: ReadAt, extent: Extent) -> Iterator[tuple[int, bytes]]:
         at += length
 
 
-def find_stale_footers(disk: Disk, footer: Footer) -> tuple[int, ...]:
-    """Look for stale footers alone: one sector at each whole MiB that holds data."""
-    found = []
-    for extent in data_extents(disk, footer.current_size):
-        first = -(-extent.offset // MIB) * MIB
-        for offset in range(first, extent.end - FOOTER_BYTES + 1, MIB):
-            sector = disk.read(offset, FOOTER_BYTES)
-            if is_stale_footer(sector, offset, footer.unique_id):
-                found.append(offset)
-    return tuple(found)
-
-
 def _stale_in(offset: int, data: bytes, unique_id: UUID) -> Iterator[int]:
     first = -offset % MIB
     for at in range(first, len(data) - FOOTER_BYTES + 1, MIB):

@@ -61,7 +61,3 @@ class LedgerRecord:
     def last(self) -> Acknowledgement | None:
         """Return the newest acknowledgement, or None."""
         return self.acknowledged[-1] if self.acknowledged else None
-
-    def acknowledged_by(self, instant: float) -> list[Acknowledgement]:
-        """Return what had been acknowledged at or before a CLOCK_MONOTONIC second."""
-        return [entry for entry in self.acknowledged if entry.at <= instant]

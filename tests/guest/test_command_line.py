@@ -126,6 +126,5 @@ def test_the_ledger_record_follows_the_lines() -> None:
     assert (record.last.index, record.last.began_at, record.last.at) == (1, 1.0, 2.0)
     assert record.in_flight == (2, 3.0)
     assert record.errors == ["append index=2"]
-    assert record.acknowledged_by(1.5) == []
     with pytest.raises(MountproofError, match="had not begun"):
         record.hear(GuestLine(9.0, "ack 3 " + "b" * 64))
