@@ -1,7 +1,7 @@
 """`python -m engine primary | standby | status | failover`: one site as a process, and asking it.
 
-Exit codes: 0 done, 2 the store or the asked process is not there or a stop was not orderly, 64
-usage or configuration, 70 a bug.
+Exit codes: 0 done, 2 the store or the asked process is not there, a failover is refused or a stop
+was not orderly, 64 usage or configuration, 70 a bug.
 """
 
 import argparse
@@ -9,9 +9,11 @@ import asyncio
 import gc
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from engine.core.standby_phase import Phase
 from engine.errors import EngineError, PolicyError
 from engine.policy import Policy, parse_policy
 from engine.shell.control import Answer, ask
@@ -22,6 +24,9 @@ EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 SWITCH_SECONDS = 0.0002
 GC_ALLOCATIONS = 100_000
+UNDECIDED = (Phase.SUSPECTING, Phase.CONFIRMING)
+DECISION_SECONDS = 10.0
+DECISION_POLL_SECONDS = 0.1
 
 
 class _Parser(argparse.ArgumentParser):
@@ -159,12 +164,32 @@ def _failover(arguments: argparse.Namespace, policy: Policy) -> int:
         "volume": arguments.volume,
         "forced": arguments.force,
     }
-    answer = ask(arguments.policy.parent / policy.standby.state, request)
+    state = arguments.policy.parent / policy.standby.state
+    answer = _decided(state, arguments.volume, ask(state, request))
     if answer is None:
         print("no standby process runs on this machine: start `python -m engine standby` first")
         return 2
+    if answer.get("phase") == Phase.REFUSED:
+        answer = {**answer, "refused": answer["reason"]}
+    if "refused" in answer:
+        print(f"failover of {arguments.volume} is refused: {answer['refused']}")
+        return 2
     print(answer.get("error") or json.dumps(answer))
     return EXIT_USAGE if "error" in answer else 0
+
+
+def _decided(state: Path, volume: str, answer: Answer | None) -> Answer | None:
+    """What became of an asked failover: the standby looks at the blob before it begins or refuses.
+
+    A store that does not answer leaves it open; then the answer says so in its `reason`.
+    """
+    deadline = time.monotonic() + DECISION_SECONDS
+    while answer is not None and answer.get("phase") in UNDECIDED and time.monotonic() < deadline:
+        time.sleep(DECISION_POLL_SECONDS)
+        site = ask(state, {"request": "status"})
+        volumes = site.get("volumes") if site is not None else None
+        answer = {"volume": volume, **volumes[volume]} if isinstance(volumes, dict) else site
+    return answer
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -105,6 +105,13 @@ class StandbyMachine:
         """Whether the lease was broken, not expired, when this standby came to own the blob."""
         return self._ownership.broke_at_us is not None
 
+    def objection(self, now_us: int, *, forced: bool) -> str:
+        """Why a failover that an operator asks for now would not even begin; empty if it would."""
+        heard = self._heard_us >= 0 and now_us - self._heard_us < self._settings.timeout_us
+        if forced or not heard or self.phase in (*ACTING, Phase.MOUNTED, Phase.STOPPED):
+            return ""
+        return "the primary is alive; --force takes over anyway and may lose up to the RPO"
+
     # ── silence ───────────────────────────────────────────────────────────────────────────────
 
     def _heard(self, now_us: int, *, leaving: bool) -> list[Command]:
@@ -365,10 +372,9 @@ class StandbyMachine:
         """An operator asks. Unforced, a primary that is heard is not pre-empted (H12)."""
         if self.phase in ACTING or self.phase in (Phase.MOUNTED, Phase.STOPPED):
             return [Note("failover-ignored", (("phase", self.phase.value),))]
-        heard = self._heard_us >= 0 and now_us - self._heard_us < self._settings.timeout_us
-        if heard and not forced:
-            reason = "the primary is alive; --force takes over anyway and may lose up to the RPO"
-            return [Note("failover-ignored", (("reason", reason),))]
+        objection = self.objection(now_us, forced=forced)
+        if objection:
+            return [Note("failover-ignored", (("reason", objection),))]
         self._forced = forced
         self.phase = Phase.CONFIRMING
         if not forced and not self._etag:

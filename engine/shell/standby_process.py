@@ -144,5 +144,9 @@ class StandbyProcess:
             raise ConfigurationError(
                 f"there is no volume {name!r}; there are: {', '.join(self._volumes)}"
             )
-        host.deliver(FailoverRequested(request.get("forced") is True))
+        forced = request.get("forced") is True
+        objection = host.machine.objection(now_us(), forced=forced)
+        host.deliver(FailoverRequested(forced))
+        if objection:
+            return {"volume": name, "phase": host.machine.phase.value, "refused": objection}
         return {"volume": name, "phase": host.machine.phase.value, "reason": host.machine.reason}

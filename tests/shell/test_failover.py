@@ -164,7 +164,8 @@ def test_failover_of_a_live_primary_needs_force(site: Site) -> None:
     ended = site.run("failover", "--volume", "db")
     assert "--force" in standby.wait_for("failover-ignored")["reason"]
     assert site.status("standby")["phase"] == "watching"
-    assert ended.code in (0, 64)
+    assert ended.code == 2
+    assert "failover of db is refused: the primary is alive; --force" in ended.out
     assert site.run("failover", "--volume", "db", "--force").code == 0
     standby.wait_for("mounted")
     primary.wait_for("demoted")
@@ -184,7 +185,9 @@ def test_failover_on_request_after_the_primary_died_unheard(site: Site) -> None:
 def test_failover_of_what_was_never_replicated_is_refused(site: Site) -> None:
     standby = site.start("standby")
     standby.wait_for("watching")
-    site.run("failover", "--volume", "db", "--force")
+    ended = site.run("failover", "--volume", "db", "--force")
+    assert ended.code == 2
+    assert "failover of db is refused: there is no such blob" in ended.out
     assert "no such blob" in standby.wait_for("refused")["reason"]
 
 
