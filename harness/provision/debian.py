@@ -6,6 +6,7 @@ with another source of node, say, needs no package for it.
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from harness.provision.progress import SetupError, run_logged
 
 __all__ = ["FRESH_ROOT", "LAB", "Part", "ensure", "ensure_lists", "missing_packages"]
 
+_MACHINE = "x86_64"
 _LISTS = Path("/var/lib/apt/lists")
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -73,6 +75,11 @@ def missing_packages(parts: tuple[Part, ...]) -> list[str]:
 
 def ensure(parts: tuple[Part, ...], places: Places) -> None:
     """Install what is missing; SetupError says what to install where that is not possible."""
+    if platform.machine() != _MACHINE:
+        raise SetupError(
+            f"this machine's processor is {platform.machine()}, and the pinned parts (node, the"
+            f" guest's kernel) are for {_MACHINE}: use such a machine"
+        )
     missing = missing_packages(parts)
     if not missing:
         return

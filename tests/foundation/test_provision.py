@@ -1,6 +1,7 @@
 """Set-up: what it finds missing, when it needs root, and that a second run does nothing."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_another_system_is_told_what_is_missing(
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SetupError, match=r"Debian 12 has in: qemu-utils fio\."):
         debian.ensure((part("qemu-utils", present=False), part("fio", present=False)), where)
+
+
+def test_another_processor_is_told_of_before_anything_is_installed(
+    where: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(debian, "run_logged", forbid)
+    with pytest.raises(SetupError, match="processor is aarch64"):
+        debian.ensure((part("fio", present=False),), where)
 
 
 def test_without_root_and_sudo_it_says_what_root_has_to_run(
