@@ -61,6 +61,7 @@ def certify_command(
     Exit codes: 0 all demanded claims held, 1 one is violated, 2 inconclusive, 64 usage.
     """
     demanded = load_profile(profile)
+    connection = connection_of(store)  # before an earlier certificate is removed
     chosen = secrets.randbits(SEED_BITS) if seed is None else seed
     folder = prepare_folder(out or _fresh_folder())
     rpo = demanded.bounds("rpo", RpoBounds)
@@ -72,7 +73,7 @@ def certify_command(
             system=ReferenceEngine(),
             evidence=EvidenceFolder(folder),
             rpo_s=rpo.rpo_seconds if rpo is not None else 5.0,
-            store=connection_of(store),
+            store=connection,
             progress=progress,
         )
         progress("", f"profile {demanded.name}, {len(request.plans)} trials, seed {chosen}")

@@ -6,6 +6,7 @@ import pytest
 
 from harness.command_line.certify import connection_of, prepare_folder
 from harness.command_line.claims_table import print_claims
+from harness.command_line.main import main
 from harness.errors import UsageError
 from harness.evidence import ClaimResult, RunRecord, Subject, Verdict
 from harness.lab.certification import Certification
@@ -78,3 +79,12 @@ def test_a_connection_can_stand_in_a_variable(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("STORE_OF_TEST")
     with pytest.raises(UsageError, match="STORE_OF_TEST is not set"):
         connection_of("env:STORE_OF_TEST")
+
+
+def test_a_store_that_is_not_told_leaves_the_earlier_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STORE_OF_TEST", raising=False)
+    (tmp_path / "certificate.json").write_text("old")
+    assert main(["certify", "--out", str(tmp_path), "--store", "env:STORE_OF_TEST"]) == 64
+    assert (tmp_path / "certificate.json").read_text() == "old"
