@@ -139,6 +139,8 @@ def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> No
     for seed in range(SEEDS):
         try:
             Storm(seed).run()
+        except (AttributeError, NameError, TypeError):
+            raise  # what was planted no longer fits what it replaces: nothing is shown
         except Exception:  # noqa: BLE001  # a broken engine may also crash
             return
     pytest.fail(f"{SEEDS} storms did not notice: {bug}")
