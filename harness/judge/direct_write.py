@@ -2,7 +2,9 @@
 
 Two accounts of the kernel are compared with the volume's own writes, and the worse one counts:
 `write_bytes` (what reached storage, in whole pages) and `wchar` (what was passed to write calls,
-less what is known to have gone to pipes). It does not verify copies in memory or on a tmpfs
+less what is known to have gone to pipes). Either may fall short: a page that is written twice before
+it reaches storage counts once, and a write that the guest announced may never have been made. So it
+is never less than the files that the system left. It does not verify copies in memory or on a tmpfs
 (the kernel counts neither as storage), copies through mmap in the second account, or what the blob
 service does inside.
 """
@@ -39,7 +41,7 @@ def judge_direct_write(facts: RunFacts, bounds: DirectWriteBounds) -> Ruling:
             continue
         ruling.trials += 1
         replicated += direct.replicated_bytes
-        excess += max(_on_storage(direct), _in_calls(direct), 0)
+        excess += max(_on_storage(direct), _in_calls(direct), _in_files(direct))
         logs += direct.store_log
         for item in direct.own_writes:
             items[item.what] = items.get(item.what, 0) + item.bytes
@@ -84,6 +86,10 @@ def _check_objects(name: str, direct: DirectWrite, ruling: Ruling) -> None:
 def _on_storage(direct: DirectWrite) -> int:
     own = direct.volume_page_bytes or direct.volume_bytes
     return sum(process.write_bytes for process in direct.processes) - own
+
+
+def _in_files(direct: DirectWrite) -> int:
+    return sum(item.bytes for item in direct.own_writes if item.storage)
 
 
 def _in_calls(direct: DirectWrite) -> int:

@@ -6,7 +6,7 @@ import pytest
 from harness.claims import CLAIMS
 from harness.evidence import ClaimResult, Verdict
 from harness.judge.certification import judge_run
-from harness.judge.facts import RunFacts, TrialFacts, flat
+from harness.judge.facts import OwnWrite, RunFacts, TrialFacts, flat
 from harness.profile import BOUNDS, load_profile
 from tests.claims import trial_facts as good
 
@@ -107,6 +107,14 @@ PLANTED = [
     (
         "direct-write",
         direct_with(replicated_bytes=good.MIB, volume_bytes=0),
+        "were written elsewhere",
+    ),
+    (
+        "direct-write",
+        direct_with(
+            volume_bytes=90 * good.MIB,  # announced and not made: the counters alone show nothing
+            own_writes=[OwnWrite(what="spool", bytes=good.MIB, storage=True)],
+        ),
         "were written elsewhere",
     ),
     ("fenced", fence_with(digest_after="cd" * 32), "the blob changed"),
