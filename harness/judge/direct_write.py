@@ -2,11 +2,11 @@
 
 Two accounts of the kernel are compared with the volume's own writes, and the worse one counts:
 `write_bytes` (what reached storage, in whole pages) and `wchar` (what was passed to write calls,
-less what is known to have gone to pipes). Either may fall short: a page that is written twice before
-it reaches storage counts once, and a write that the guest announced may never have been made. So it
-is never less than the files that the system left. It does not verify copies in memory or on a tmpfs
-(the kernel counts neither as storage), copies through mmap in the second account, or what the blob
-service does inside.
+less what is known to have gone to pipes). Either may fall short: a page that is written twice
+before it reaches storage counts once, and a write that the guest announced may never have been
+made. So it is never less than the files that the system left. It does not verify copies in memory
+or on a tmpfs (the kernel counts neither as storage), copies through mmap in the second account, or
+what the blob service does inside.
 """
 
 from harness.judge.facts import DirectWrite, RunFacts
