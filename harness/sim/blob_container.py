@@ -1,7 +1,7 @@
 """A container of page blobs: finds the blob of a request, and knows what only names decide."""
 
 from harness.sim import blob_conditions as refuse
-from harness.sim.blob_requests import Answer, CreateBlob, DeleteBlob, Listed, Request
+from harness.sim.blob_requests import Answer, CreateBlob, DeleteBlob, Listed, ReadRequest, Request
 from harness.sim.blob_state import BlobState, EtagSource
 from harness.sim.page_blob import PageBlob
 
@@ -58,6 +58,8 @@ class Container:
             nothing = BlobState(request.blob, EtagSource())
             checks = refuse.OF_THE_REQUEST_ALONE.get(type(request), ())
             refusals += [bad for check in checks if (bad := check(nothing, 0, request))]
+        if isinstance(request, ReadRequest) and request.if_none_match == "*":
+            refusals.append(refuse.UNSATISFIABLE)
         if request.if_match is not None:
             both = request.if_none_match is not None
             refusals.append(refuse.TWO_CONDITIONS if both else refuse.CONDITION)

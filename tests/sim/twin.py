@@ -73,7 +73,8 @@ class Twin:
         self.etags = Names("ETag", "*", BOGUS_ETAG)
         self.snapshots = Names("snapshot", BOGUS_SNAPSHOT)
         self.shown: set[str] = set()
-        self.gone: set[str] = set()
+        self.gone: dict[str, str] = {}
+        """Deviation to the answer in which it should have shown."""
         self.parted: set[str] = set()
         """Blobs that a deviation has made different: no longer comparable."""
         self.named: set[str] = set()
@@ -148,7 +149,8 @@ class Twin:
         if isinstance(request, ListRanges) and request.previous:
             plain = msgspec.structs.replace(request, previous="")
             every = blob.apply(now_us, plain)
-        return Case(request, True, row.length, row.etag, blob.lease.state(now_us), every)
+        state, duration = blob.lease.state(now_us), blob.lease.duration(now_us)
+        return Case(request, True, row.length, row.etag, state, duration, every)
 
     def _real_request(self, request: Request) -> Request:
         if isinstance(request, TakeSnapshot):
@@ -185,7 +187,7 @@ class Twin:
             return
         for refusal, found in zip(refusals, instead, strict=True):
             if found and _same_refusal(refusal, actual):
-                self.gone.add(found[0].name)
+                self.gone[found[0].name] = f"{brief(case.request)}: {_brief(refusals)}, {actual}"
                 return
         raise Difference(
             f"{brief(case.request)}: documented is one of {_brief(refusals)}, the service answers"
@@ -207,7 +209,7 @@ class Twin:
             self._compare(case, expected, actual)
         except Difference:
             self._compare(case, answer, actual)
-            self.gone.add(deviation.name)
+            self.gone[deviation.name] = f"{brief(case.request)}: {actual}"
             return
         self._show(case, deviation)
         if expected.etag != answer.etag:
@@ -223,7 +225,7 @@ class Twin:
             raise Difference(f"{brief(case.request)}: {answer}, the service answers {actual}")
         head = self.account.send(self.container, ReadProperties(blob=case.request.blob))
         if head.number == self.model.blobs[case.request.blob].number:
-            self.gone.add(deviation.name)
+            self.gone[deviation.name] = f"{brief(case.request)}: {actual}"
         else:
             self._show(case, deviation)
 
