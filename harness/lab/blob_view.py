@@ -3,6 +3,7 @@
 (It also makes the container of a run, and removes it at the end.)
 """
 
+import base64
 import contextlib
 import hashlib
 import secrets
@@ -10,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
@@ -17,10 +19,11 @@ from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_b
 from harness.disk.content import data_extents, pieces
 from harness.disk.source import Disk, open_disk
 from harness.errors import Inconclusive, UsageError
-from harness.redaction import register_secret
+from harness.redaction import SECRET_LENGTH_MIN, register_secret
 
 __all__ = ["BlobView", "blob_digest", "disk_chunks"]
 
+KEY_BYTES_MIN: Final = 8
 SAS_HOURS: Final = 2
 """Longer than any run; a read-only SAS of the lab's own."""
 
@@ -34,6 +37,7 @@ class BlobView:
 
     def __init__(self, connection_string: str, container: str = "") -> None:
         """`UsageError` for a connection string that is none. Nothing is sent yet."""
+        _require_usable(connection_string)
         register_secret(connection_string)
         self.connection_string = connection_string
         self.container = container or f"mountproof-{secrets.token_hex(6)}"
@@ -96,6 +100,32 @@ class BlobView:
     def _note_server(self, response: object) -> None:
         headers = getattr(getattr(response, "http_response", None), "headers", {})
         self.version = str(headers.get("Server", "")) or self.version
+
+
+def _require_usable(connection_string: str) -> None:
+    """`UsageError` for what can only be a slip; the value itself is never shown."""
+    pairs = (part.partition("=") for part in connection_string.split(";"))
+    given = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    if "usedevelopmentstorage" in given:
+        return
+    try:
+        key = base64.b64decode(given.get("accountkey", ""), validate=True)
+    except ValueError:
+        raise UsageError("the store's AccountKey is no base64: was it cut or mistyped?") from None
+    if given.get("accountkey") is not None and len(key) < KEY_BYTES_MIN:
+        raise UsageError(f"the store's AccountKey has {len(key)} bytes: was it cut?")
+    if len(connection_string) < SECRET_LENGTH_MIN:
+        raise UsageError("the store's connection string is no connection string")
+    if not _is_address(given.get("blobendpoint", "http://host")):
+        raise UsageError("the store's BlobEndpoint is no http(s) address")
+
+
+def _is_address(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 @contextlib.contextmanager
