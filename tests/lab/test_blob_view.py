@@ -6,7 +6,9 @@ from harness.errors import UsageError
 from harness.lab.blob_view import BlobView
 
 KEY = "a2V5a2V5a2V5a2V5"
-GOOD = f"DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={KEY};BlobEndpoint=http://h:1/acc;"
+GOOD = (
+    f"DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={KEY};BlobEndpoint=http://h:1/acc;"
+)
 
 
 @pytest.mark.parametrize(
