@@ -32,6 +32,7 @@ from harness.judge.certification import judge_run
 from harness.judge.facts import RunFacts
 from harness.lab.azurite import Azurite
 from harness.lab.blob_view import BlobView
+from harness.lab.last_look import ask_again
 from harness.lab.plan import TrialPlan
 from harness.lab.priority import PRIMARY_GUEST_NICE, set_nice
 from harness.lab.recovery_room import RecoveryRoom
@@ -107,7 +108,7 @@ def certify(request: Request, stop: StopSignal) -> Certification:
             room=RecoveryRoom(max(1, os.cpu_count() or 1)),
             progress=request.progress,
         )
-        outcomes = _run_all(lab, request.plans)
+        outcomes = ask_again(lab, _run_all(lab, request.plans))
         service = view.version or "unknown"
     record = _record(request, outcomes, started, surroundings, tested_against(service, accelerator))
     write_run(request.evidence, record)

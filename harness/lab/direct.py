@@ -7,6 +7,7 @@ not believe the system.
 from typing import Final
 
 from harness.judge.facts import DirectWrite, OwnWrite, ProcessIo
+from harness.lab.other_objects import strangers, writes_to
 from harness.lab.stage import Stage
 from harness.lab.surroundings import file_system_of
 from harness.lab.workload import RawProgress
@@ -34,7 +35,7 @@ def measure_direct_write(stage: Stage, replicated_bytes: int) -> DirectWrite | N
         )
         for name, io in sorted(stage.volume.io().items())
     ]
-    others, requests = _other_objects(stage)
+    lab = stage.lab
     evidence = [stage.keep_json("io.json", dict(stage.volume.io()))]
     return DirectWrite(
         processes=processes,
@@ -43,9 +44,9 @@ def measure_direct_write(stage: Stage, replicated_bytes: int) -> DirectWrite | N
         own_writes=_own_writes(stage),
         replicated_bytes=replicated_bytes,
         folders_on_disk=file_system_of(stage.site) not in TMPFS_KINDS,
-        store_log=stage.lab.store_log is not None,
-        other_objects=others,
-        log_requests=requests,
+        store_log=lab.store_log is not None,
+        other_objects=strangers(lab.view, lab.store_log, lab.blobs),
+        log_requests=writes_to(lab.view, lab.store_log, stage.blob),
         evidence=evidence,
     )
 
@@ -59,24 +60,3 @@ def _own_writes(stage: Stage) -> list[OwnWrite]:
     ]
     spoken = sum(size for name, size in files.items() if name.startswith("logs/"))
     return [*items, OwnWrite(what="event lines and log, to pipes", bytes=spoken, storage=False)]
-
-
-def _other_objects(stage: Stage) -> tuple[list[str], int]:
-    """Objects of this container besides the trials' own blobs, and the write requests seen."""
-    view, log = stage.lab.view, stage.lab.store_log
-    own = f"{view.container}/{stage.blob}"
-    if log is None:
-        return [name for name in view.list_blobs() if not name.endswith(".vhd")], 0
-    # Other trials run beside this one: each has one blob, named after the trial.
-    written = [
-        request.target
-        for request in log.requests()
-        if request.writes and request.target.startswith(f"{view.container}/")
-    ]
-    strangers = {target for target in written if not _is_trial_blob(stage, target)}
-    return sorted(strangers), sum(1 for target in written if target == own)
-
-
-def _is_trial_blob(stage: Stage, target: str) -> bool:
-    name = target.partition("/")[2]
-    return name in stage.lab.blobs
