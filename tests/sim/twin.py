@@ -212,7 +212,7 @@ class Twin:
             self.gone[deviation.name] = f"{brief(case.request)}: {actual}"
             return
         self._show(case, deviation)
-        if expected.etag != answer.etag:
+        if expected.etag and expected.etag != answer.etag:
             self.etags.alias(answer.etag, expected.etag)
         if answer.snapshot:
             self.snapshots.match(answer.snapshot, actual.snapshot, case.request)
