@@ -20,7 +20,7 @@ def strangers(view: BlobView, log: StoreLog | None, blobs: AbstractSet[str]) -> 
     if log is None:
         return [name for name in view.list_blobs() if name not in blobs]
     written = {_made_by(request, view.container) for request in log.requests() if request.writes}
-    known = {_CONTAINER_MADE, *(f"{view.container}/{name}" for name in blobs)}
+    known = {_CONTAINER_MADE, *(f"{view.container}/{name}" for name in frozenset(blobs))}
     return sorted(written - known)
 
 

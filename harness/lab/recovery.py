@@ -1,5 +1,6 @@
 """After the disaster: failover, every prover on the recovered disk, what they found as facts."""
 
+import errno
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -35,6 +36,18 @@ class Recovery:
     def fact(self, name: str) -> float | int | str | bool | None:
         """A figure that a prover gave, by its name."""
         return self.proof.facts.get(name)
+
+    @property
+    def ledger_entries(self) -> int | None:
+        """Length of the recovered ledger; None where nothing is known of it.
+
+        0 where the file system was mounted and has no such file: all of it is lost.
+        """
+        entries = self.fact("ledger_entries")
+        if isinstance(entries, int):
+            return entries
+        gone = self.witness.number("ledger", "errno") == errno.ENOENT
+        return 0 if gone and self.fact("mounted") is True else None
 
 
 def recover(stage: Stage, expected: ExpectedLedger | None) -> Recovery:
@@ -100,7 +113,9 @@ def _draw(stage: Stage, recovery: Recovery) -> None:
     began, mounted = recovery.witness.began_at, _mounted_at(recovery)
     stage.timeline.span("boot", "recovery VM starts", began, mounted)
     stage.timeline.span("boot", "verify", mounted, recovery.witness.ended_at)
-    label = "verified" if recovery.vm_step.verdict == "good" else recovery.vm_step.verdict
+    verdict = recovery.vm_step.verdict
+    label = "verified" if verifies(stage, recovery) else "nothing to verify"
+    label = label if verdict == "good" else verdict
     stage.timeline.point("boot", label, recovery.witness.ended_at)
 
 
@@ -109,9 +124,19 @@ def _mounted_at(recovery: Recovery) -> float:
     return recovery.witness.at("mount" if recovery.fact("mounted") is True else "filesystem")
 
 
+def verifies(stage: Stage, recovery: Recovery) -> bool:
+    """The guest found the disk good, and on it something of what had been acknowledged.
+
+    A good disk without any ledger is no verification: the guest looked into an empty folder.
+    """
+    progress = stage.workload.progress
+    owed = isinstance(progress, LedgerProgress) and progress.acknowledged > 0
+    return recovery.vm_step.verdict == "good" and not (owed and not recovery.ledger_entries)
+
+
 def rto_figures(stage: Stage, failed_at: float, recovery: Recovery) -> RtoFigures | None:
     """The way back; None if the guest verified nothing."""
-    if recovery.vm_step.verdict != "good":
+    if not verifies(stage, recovery):
         return None
     since = stage.timeline.since_start
     return RtoFigures(
@@ -131,8 +156,8 @@ def ledger_outcome(stage: Stage, disaster: Disaster, recovery: Recovery) -> Ledg
     progress = stage.workload.progress
     if not isinstance(progress, LedgerProgress):
         return None
-    entries = recovery.fact("ledger_entries")
-    if not isinstance(entries, int):
+    entries = recovery.ledger_entries
+    if entries is None:
         return _unread_ledger(progress, disaster, recovery)
     lost = [(at, index) for at, index, _hash in progress.acks if index > entries]
     chain_ok, reason = _chain(progress, recovery, entries)
@@ -185,10 +210,11 @@ def boot_outcome(stage: Stage, recovery: Recovery) -> BootOutcome:
     exit_code = recovery.witness.number("e2fsck", "exit")
     mountable = str(fact("filesystem") or "none").startswith("ext")
     lab_failure = recovery.vm_step.summary if verdict in ("inconclusive", "not applicable") else ""
+    verified = True if verifies(stage, recovery) else False if verdict == "bad" else None
     return BootOutcome(
         booted=recovery.witness.ready,
         mounted=(fact("mounted") is True) if mountable else None,
-        verified=None if lab_failure else verdict == "good",
+        verified=verified,
         fsck_exit=exit_code if mountable else None,
         straight_from_blob=recovery.witness.straight_from_blob(stage.blob, stage.site),
         accelerator=str(fact("vm_accelerator") or "tcg"),
