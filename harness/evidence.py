@@ -23,6 +23,7 @@ __all__ = [
     "SCHEMA",
     "ClaimResult",
     "EvidenceFolder",
+    "ExitCode",
     "ProofStep",
     "RunRecord",
     "Subject",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 SCHEMA: Final = "mountproof.evidence/1"
+ExitCode = Literal[0, 1, 2, 70]
 RUN_PATH: Final = "evidence/run.json"
 
 Lane = Literal["workload", "replication", "store", "faults", "detection", "failover", "boot"]
@@ -150,7 +152,8 @@ class RunRecord(_Record, frozen=True, kw_only=True):
     """Everything one certification found. Instants are ISO 8601 in UTC.
 
     `environment` describes the machine, `tested_against` the services and tools with their
-    versions, `limits` what this run does not show, in sentences.
+    versions, `limits` what this run does not show, in sentences. `interrupted`: the run was stopped
+    before its plan was done. `internal_errors` holds paths of tracebacks: defects of ours.
     """
 
     schema: str = SCHEMA
@@ -164,6 +167,20 @@ class RunRecord(_Record, frozen=True, kw_only=True):
     limits: list[str]
     claims: list[ClaimResult]
     trials: list[Trial]
+    interrupted: bool = False
+    internal_errors: list[str] = []
+
+    @property
+    def verdict(self) -> Verdict:
+        """The demanded claims merged; a run that is not whole is inconclusive at best."""
+        merged = overall_verdict(self.claims)
+        whole = not self.interrupted and not self.internal_errors
+        return merged if whole or merged is Verdict.VIOLATED else Verdict.INCONCLUSIVE
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 held, 1 violated, 2 inconclusive or interrupted, 70 a defect of ours."""
+        return 70 if self.internal_errors else verdict_exit_code(self.verdict)
 
 
 def overall_verdict(claims: list[ClaimResult]) -> Verdict:
@@ -178,9 +195,15 @@ def overall_verdict(claims: list[ClaimResult]) -> Verdict:
     return Verdict.INCONCLUSIVE
 
 
-def verdict_exit_code(verdict: Verdict) -> int:
+def verdict_exit_code(verdict: Verdict) -> ExitCode:
     """Exit code of a certification: 0 held, 1 violated, 2 inconclusive."""
-    return {Verdict.HELD: 0, Verdict.VIOLATED: 1}.get(verdict, 2)
+    match verdict:
+        case Verdict.HELD:
+            return 0
+        case Verdict.VIOLATED:
+            return 1
+        case _:
+            return 2
 
 
 class EvidenceFolder:

@@ -11,12 +11,11 @@ from msgspec import Meta
 
 from harness.evidence import (
     ClaimResult,
+    ExitCode,
     ProofVerdict,
     RunRecord,
     Trial,
     Verdict,
-    overall_verdict,
-    verdict_exit_code,
 )
 from reports.promises import promise_of
 
@@ -84,8 +83,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """The certificate of one run.
 
     `verdict` merges the demanded claims and `exit_code` is what the command ended with (0 held,
-    1 violated, 2 inconclusive). `limits` says what the run does not show. `manifest` maps every
-    file of the folder, the certificate itself excepted, to its sha256.
+    1 violated, 2 inconclusive, 70 a defect of ours). An `interrupted` run, or one with
+    `internal_errors` (tracebacks, by path), is inconclusive at best. `limits` says what the run
+    does not show. `manifest` maps every file of the folder, the certificate itself excepted, to its
+    sha256.
     """
 
     schema: Annotated[str, Meta(pattern="^mountproof\\.certificate/1$")] = CERTIFICATE_SCHEMA
@@ -95,7 +96,9 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str
     finished_at: str
     verdict: Verdict
-    exit_code: Annotated[int, Meta(ge=0, le=2)]
+    exit_code: ExitCode
+    interrupted: bool
+    internal_errors: list[str]
     limits: list[str]
     tested_against: dict[str, str]
     environment: dict[str, str]
@@ -109,7 +112,6 @@ def make_certificate(record: RunRecord, manifest: dict[str, str]) -> Certificate
 
     `manifest` maps paths relative to the folder to their sha256 in hex.
     """
-    verdict = overall_verdict(record.claims)
     return Certificate(
         subject=CertifiedSubject(
             record.subject.name, record.subject.version, record.subject.source_digest
@@ -118,8 +120,10 @@ def make_certificate(record: RunRecord, manifest: dict[str, str]) -> Certificate
         seed=record.seed,
         started_at=record.started_at,
         finished_at=record.finished_at,
-        verdict=verdict,
-        exit_code=verdict_exit_code(verdict),
+        verdict=record.verdict,
+        exit_code=record.exit_code,
+        interrupted=record.interrupted,
+        internal_errors=record.internal_errors,
         limits=record.limits,
         tested_against=record.tested_against,
         environment=record.environment,

@@ -21,8 +21,6 @@ from harness.evidence import (
     RunRecord,
     Trial,
     Verdict,
-    overall_verdict,
-    verdict_exit_code,
 )
 from reports import wording
 from reports.event_table import EventRow, event_rows
@@ -89,12 +87,11 @@ def render_page(root: Path, record: RunRecord, manifest: dict[str, str]) -> str:
         "slug": _slug,
     }
     script = _asset("page.js")
-    verdict = overall_verdict(record.claims)
     rows = [_claim_row(claim) for claim in record.claims]
     return environment.get_template("page.html.j2").render(
         record=record,
-        verdict=verdict,
-        exit_code=verdict_exit_code(verdict),
+        verdict=record.verdict,
+        exit_code=record.exit_code,
         headline=wording.headline(record),
         what_came_of_it=wording.what_came_of_it(record),
         what_was_done=wording.what_was_done(record),

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from harness.evidence import ClaimResult, RunRecord, Trial, Verdict, overall_verdict
+from harness.evidence import ClaimResult, RunRecord, Trial, Verdict
 
 __all__ = [
     "clip",
@@ -107,7 +107,7 @@ def disasters_counted(trials: Iterable[Trial]) -> list[Trial]:
 
 def headline(record: RunRecord) -> str:
     """Say the verdict in at most five words."""
-    verdict = overall_verdict(record.claims)
+    verdict = record.verdict
     if verdict is Verdict.VIOLATED:
         broken = len(_of(record, Verdict.VIOLATED))
         return "One promise was broken" if broken == 1 else f"{broken} promises were broken"

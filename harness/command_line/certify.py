@@ -20,8 +20,8 @@ from harness.adapters.reference_engine import ReferenceEngine
 from harness.command_line.certify_progress import progress_on
 from harness.command_line.claims_table import print_claims
 from harness.errors import UsageError
-from harness.evidence import EvidenceFolder
-from harness.lab.certification import Certification, Request, certify
+from harness.evidence import EvidenceFolder, RunRecord
+from harness.lab.certification import Request, certify
 from harness.lab.plan import plan_for_profile
 from harness.lab.waiting import StopSignal
 from harness.profile import RpoBounds, load_profile
@@ -45,7 +45,8 @@ def certify_command(
         str,
         typer.Option(
             metavar="CONNECTION",
-            help="Connection string of a running blob service, or env:NAME of a variable with it;"
+            help="Running blob service: env:NAME of a variable with its connection string"
+            " (recommended), or that string itself, which every process list then shows;"
             " default: an Azurite of its own.",
         ),
     ] = "",
@@ -58,7 +59,8 @@ def certify_command(
 ) -> None:
     """Kill a live volume's site again and again, recover, prove, and write a certificate.
 
-    Exit codes: 0 all demanded claims held, 1 one is violated, 2 inconclusive, 64 usage.
+    Exit codes: 0 all demanded claims held, 1 one is violated, 2 inconclusive or
+    interrupted, 64 usage, 70 a trial ended in a defect of mountproof (its traceback is kept).
     """
     demanded = load_profile(profile)
     connection = connection_of(store)  # before an earlier certificate is removed
@@ -86,7 +88,7 @@ def certify_command(
     raise typer.Exit(done.exit_code)
 
 
-def run_until_done(request: Request) -> Certification:
+def run_until_done(request: Request) -> RunRecord:
     """Certify in a thread of its own, so that an interrupt is heard at once.
 
     The first SIGINT or SIGTERM stops the run in order; the second ends the program: every process

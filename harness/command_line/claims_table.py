@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.evidence import ClaimResult, Verdict, overall_verdict
-from harness.lab.certification import Certification
+from harness.evidence import ClaimResult, RunRecord, Verdict
 from reports import HTML_NAME
 
 __all__ = ["print_claims"]
@@ -21,22 +20,23 @@ _STYLES: Final = {
 }
 
 
-def print_claims(done: Certification, folder: Path) -> None:
+def print_claims(record: RunRecord, folder: Path) -> None:
     """Print the demanded claims, the run's verdict, and where to read on."""
     console = Console(highlight=False)
-    demanded = [c for c in done.record.claims if c.verdict is not Verdict.NOT_DEMANDED]
+    demanded = [c for c in record.claims if c.verdict is not Verdict.NOT_DEMANDED]
     if console.is_terminal:
         _print_table(console, demanded)
     else:
         for claim in demanded:
             print(_line(claim))
-    others = len(done.record.claims) - len(demanded)
-    counted = sum(1 for trial in done.record.trials if trial.counted)
-    verdict = overall_verdict(done.record.claims)
-    print(f"{counted} of {len(done.record.trials)} trials count; {others} claims not demanded")
-    if done.interrupted:
+    others = len(record.claims) - len(demanded)
+    counted = sum(1 for trial in record.trials if trial.counted)
+    print(f"{counted} of {len(record.trials)} trials count; {others} claims not demanded")
+    if record.interrupted:
         print("the run was interrupted: this is what was found until then")
-    print(f"verdict: {verdict}; report: {folder / HTML_NAME}")
+    for kept in record.internal_errors:
+        print(f"internal error: a defect of mountproof, traceback: {folder / kept}")
+    print(f"verdict: {record.verdict}; report: {folder / HTML_NAME}")
 
 
 def _line(claim: ClaimResult) -> str:

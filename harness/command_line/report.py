@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import UsageError
-from harness.evidence import overall_verdict, read_run
+from harness.evidence import read_run
 from reports import CERTIFICATE_NAME, HTML_NAME, JUNIT_NAME, altered_evidence, write_all
 
 __all__ = ["register"]
@@ -42,7 +42,7 @@ def report_command(
     if altered and not accept_changes:
         raise UsageError(_refusal(folder, altered))
     write_all(folder)
-    verdict = overall_verdict(record.claims)
+    verdict = record.verdict
     made = {name: str(folder / name) for name in (CERTIFICATE_NAME, JUNIT_NAME, HTML_NAME)}
     if as_json:
         print(json.dumps({"verdict": verdict, "made": made, "altered": dict(altered)}, indent=2))

@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from harness.adapter import ReplicationSystem
 from harness.errors import Inconclusive
 from harness.evidence import (
     EvidenceFolder,
     RunRecord,
     Subject,
-    overall_verdict,
-    verdict_exit_code,
     write_run,
 )
 from harness.guest.accelerator import probe_accelerator
@@ -45,7 +45,7 @@ from harness.lab.waiting import StopSignal
 from harness.parts import guest_cache
 from harness.profile import Profile
 
-__all__ = ["Certification", "Progress", "Request", "certify"]
+__all__ = ["Progress", "Request", "certify"]
 
 SCRATCH_BYTES: Final = 6 << 30
 TRIALS_AT_ONCE: Final = 4
@@ -71,21 +71,7 @@ class Request:
     progress: Progress = field(default=lambda _trial, _what: None)
 
 
-@dataclass(frozen=True, slots=True)
-class Certification:
-    """The record as written, and whether the run was cut short."""
-
-    record: RunRecord
-    interrupted: bool
-
-    @property
-    def exit_code(self) -> int:
-        """0 held, 1 violated, 2 inconclusive; an interrupted run is inconclusive at best."""
-        code = verdict_exit_code(overall_verdict(self.record.claims))
-        return 2 if self.interrupted and code == 0 else code
-
-
-def certify(request: Request, stop: StopSignal) -> Certification:
+def certify(request: Request, stop: StopSignal) -> RunRecord:
     """Run all trials, judge, and write DIR/evidence/run.json.
 
     Setting `stop` ends the run: what was started is stopped, what was found so far is written.
@@ -111,8 +97,9 @@ def certify(request: Request, stop: StopSignal) -> Certification:
         outcomes = ask_again(lab, _run_all(lab, request.plans))
         service = view.version or "unknown"
     record = _record(request, outcomes, started, surroundings, tested_against(service, accelerator))
+    record = structs.replace(record, interrupted=stop.is_set)
     write_run(request.evidence, record)
-    return Certification(record, stop.is_set)
+    return record
 
 
 def _guest_images() -> GuestImages:
@@ -208,6 +195,7 @@ def _record(
         limits=limits(against["blob service"]),
         claims=judge_run(facts, request.profile),
         trials=[outcome.trial for outcome in outcomes],
+        internal_errors=[outcome.internal_error for outcome in outcomes if outcome.internal_error],
     )
 
 

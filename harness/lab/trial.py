@@ -1,5 +1,6 @@
 """One trial from start to end: set the stage, strike, recover, and write down what was measured."""
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +34,7 @@ from harness.redaction import redact
 __all__ = ["TrialOutcome", "run_trial"]
 
 RAW_VOLUME_ID: Final = 1
+TRACEBACK: Final = "internal-error.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,15 @@ class TrialOutcome:
     facts: TrialFacts
     trial: Trial
     in_vain: bool
+    internal_error: str = ""
+    """Path of the traceback, if the trial ended in a defect of ours."""
 
 
 def run_trial(lab: Lab, plan: TrialPlan) -> TrialOutcome:
     """Stage one disaster. A trial that fails is an outcome that does not count, with its reason."""
     steps: list[ProofStep] = []
     with Stage(lab, plan) as stage:
-        failed = True
+        failed, broken = True, ""
         try:
             facts = _ACTS[plan.kind](stage, steps)
             failed = False
@@ -60,10 +64,13 @@ def run_trial(lab: Lab, plan: TrialPlan) -> TrialOutcome:
             facts = _failed(plan, str(error))
         except Exception as error:  # noqa: BLE001 - one broken trial must not take the run with it
             facts = _failed(plan, f"internal error: {type(error).__name__}: {error}")
+            kept = stage.keep_text(TRACEBACK, "".join(traceback.format_exception(error)))
+            # What falls while everything is being stopped need not be a defect.
+            broken = "" if lab.stop.is_set else kept
         stage.keep_logs()
         stage.tell("done" if facts.counted else f"does not count: {facts.why_not_counted}")
         facts, trial = _written(stage, facts, steps)
-        return TrialOutcome(facts, trial, in_vain=not facts.counted and not failed)
+        return TrialOutcome(facts, trial, not facts.counted and not failed, broken)
 
 
 def _failed(plan: TrialPlan, reason: str) -> TrialFacts:

@@ -9,10 +9,10 @@ from harness.command_line.claims_table import print_claims
 from harness.command_line.main import main
 from harness.errors import UsageError
 from harness.evidence import ClaimResult, RunRecord, Subject, Verdict
-from harness.lab.certification import Certification
+from reports.certificate import make_certificate
 
 
-def record(*verdicts: Verdict) -> RunRecord:
+def record(*verdicts: Verdict, interrupted: bool = False, broken: bool = False) -> RunRecord:
     claims = [
         ClaimResult(
             id=f"claim-{number}", verdict=verdict, bound="at most 5 s", figure="3 s", exercised=1,
@@ -23,6 +23,7 @@ def record(*verdicts: Verdict) -> RunRecord:
     return RunRecord(
         subject=Subject("system", "1", "0" * 64), profile="p", seed=1, started_at="",
         finished_at="", environment={}, tested_against={}, limits=[], claims=claims, trials=[],
+        interrupted=interrupted, internal_errors=["evidence/t/internal-error.txt"] * broken,
     )  # fmt: skip
 
 
@@ -40,18 +41,34 @@ def record(*verdicts: Verdict) -> RunRecord:
 def test_demanded_claims_alone_decide_the_exit_code(
     verdicts: list[Verdict], interrupted: bool, code: int
 ) -> None:
-    assert Certification(record(*verdicts), interrupted).exit_code == code
+    run = record(*verdicts, interrupted=interrupted)
+    assert run.exit_code == make_certificate(run, {}).exit_code == code
+
+
+@pytest.mark.parametrize("verdict", [Verdict.HELD, Verdict.VIOLATED])
+def test_a_defect_of_ours_decides_the_exit_code_and_leaves_nothing_held(verdict: Verdict) -> None:
+    run = record(verdict, broken=True)
+    assert run.exit_code == make_certificate(run, {}).exit_code == 70
+    assert run.verdict is not Verdict.HELD
+    assert make_certificate(run, {}).internal_errors == ["evidence/t/internal-error.txt"]
+
+
+def test_an_interrupted_certificate_says_so_and_is_inconclusive() -> None:
+    certificate = make_certificate(record(Verdict.HELD, interrupted=True), {})
+    assert certificate.interrupted
+    assert certificate.verdict is Verdict.INCONCLUSIVE
 
 
 def test_the_table_names_demanded_claims_and_the_report(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    done = Certification(record(Verdict.HELD, Verdict.VIOLATED, Verdict.NOT_DEMANDED), False)
+    done = record(Verdict.HELD, Verdict.VIOLATED, Verdict.NOT_DEMANDED, broken=True)
     print_claims(done, tmp_path)
     said = capsys.readouterr().out
     assert "held          claim-0" in said
     assert "violated      claim-1" in said
     assert "because" in said
+    assert str(tmp_path / "evidence/t/internal-error.txt") in said
     assert "claim-2" not in said
     assert "1 claims not demanded" in said
     assert str(tmp_path / "report.html") in said

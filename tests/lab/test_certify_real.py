@@ -107,7 +107,9 @@ def test_an_interrupt_stops_everything_and_keeps_what_was_found(
     assert running.wait(60) == 2, said.read_text()
     record = read_run(out)
     assert [trial.why_not_counted.split(":")[0] for trial in record.trials] == ["interrupted"]
-    assert (out / "certificate.json").exists()
+    certificate = json.loads((out / "certificate.json").read_text())
+    assert record.interrupted
+    assert (certificate["verdict"], certificate["exit_code"]) == ("inconclusive", 2)
     assert list(scratch.iterdir()) == []
     assert processes_below(tmp_path) == processes_below(scratch) == []
 
