@@ -140,10 +140,14 @@ class DirectWrite(Fact, frozen=True, kw_only=True):
 
     processes: list[ProcessIo]
     volume_bytes: int
-    """Bytes the engine wrote to the protected volume on behalf of the guest."""
+    """Bytes of the guest's completed writes to the protected volume."""
     volume_page_bytes: int = 0
     """The same with each write rounded out to 4 KiB pages, as the kernel counts it; 0: not known,
     volume_bytes counts."""
+    in_flight_writes: int = 0
+    """Writes of the guest begun and not completed at the kill: the engine may have made them."""
+    in_flight_bytes: int = 0
+    in_flight_page_bytes: int = 0
     own_writes: list[OwnWrite] = []
     replicated_bytes: int
     """Data bytes put into the blob."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.judge.facts import DirectWrite, OwnWrite, ProcessIo
 from harness.lab.other_objects import strangers, writes_to
-from harness.lab.stage import Stage
+from harness.lab.stage import RAW_IN_FLIGHT, Stage
 from harness.lab.surroundings import file_system_of
 from harness.lab.workload import RawProgress
 
@@ -35,12 +35,15 @@ def measure_direct_write(stage: Stage, replicated_bytes: int) -> DirectWrite | N
         )
         for name, io in sorted(stage.volume.io().items())
     ]
-    lab = stage.lab
+    lab, pending = stage.lab, progress.pending(RAW_IN_FLIGHT)
     evidence = [stage.keep_json("io.json", dict(stage.volume.io()))]
     return DirectWrite(
         processes=processes,
-        volume_bytes=progress.bytes,
-        volume_page_bytes=progress.page_bytes,
+        volume_bytes=progress.done.bytes,
+        volume_page_bytes=progress.done.page_bytes,
+        in_flight_writes=len(pending),
+        in_flight_bytes=sum(amount.bytes for amount in pending),
+        in_flight_page_bytes=sum(amount.page_bytes for amount in pending),
         own_writes=_own_writes(stage),
         replicated_bytes=replicated_bytes,
         folders_on_disk=file_system_of(stage.site) not in TMPFS_KINDS,

@@ -60,8 +60,8 @@ class TrialPlan:
 
     @property
     def measures_direct_write(self) -> bool:
-        """Raw pages beside much older data: every byte of the guest and of the seeding is known."""
-        return self.kind == "raw" and self.prefill_bytes > 0
+        """Raw pages in strict order: every byte of the guest and of the seeding is known."""
+        return self.kind == "raw" and self.order == "strict"
 
 
 def plan_for_profile(profile: Profile, seed: int) -> list[TrialPlan]:

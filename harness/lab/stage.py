@@ -40,6 +40,9 @@ STATUS_EVERY_S: Final = 0.2
 LOOK_EVERY_S: Final = 0.3
 KERNEL_PAGE: Final = 4096
 CONSOLE: Final = "console.log"
+RAW_IN_FLIGHT: Final = 4
+"""Writes that the raw workload has in flight at most."""
+
 RAW_SPAN_BYTES: Final = 32 * MIB
 """The raw workload writes below this; what lies above was there before protection began."""
 
@@ -287,7 +290,7 @@ class Stage:
         self.lab.stop.sleep(plan.extra_s)
 
 
-_RAW_OPTIONS: Final = {"volume": 1, "inflight": 4, "span_bytes": RAW_SPAN_BYTES}
+_RAW_OPTIONS: Final = {"volume": 1, "inflight": RAW_IN_FLIGHT, "span_bytes": RAW_SPAN_BYTES}
 
 
 def _ignore(_value: object) -> None:

@@ -7,13 +7,14 @@ nothing is lost: after the kill the lines that the guest had sent are still drai
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from harness.errors import Inconclusive
 from harness.lab.waiting import StopSignal
 
-__all__ = ["Guest", "LedgerProgress", "PortLine", "RawProgress", "Workload"]
+__all__ = ["Amount", "Guest", "LedgerProgress", "PortLine", "RawProgress", "Workload"]
 
 READ_S: Final = 0.25
 DRAIN_S: Final = 10.0
@@ -77,6 +78,18 @@ class LedgerProgress:
         return int(self.begun > (self.acks[-1][1] if self.acks else 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Bytes written, and the same with each write rounded out to 4 KiB pages of the kernel."""
+
+    bytes: int = 0
+    page_bytes: int = 0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        """Both together."""
+        return Amount(self.bytes + other.bytes, self.page_bytes + other.page_bytes)
+
+
 class RawProgress:
     """Writes of self-describing pages: counted here, judged later from the lines themselves."""
 
@@ -84,9 +97,9 @@ class RawProgress:
         self.invoked = 0
         self.acknowledged = 0
         self.failed = 0
-        self.bytes = 0
-        self.page_bytes = 0
-        """Bytes with each write rounded out to 4 KiB pages, as the kernel's page cache sees it."""
+        self.done = Amount()
+        """What was completed; a write that was only announced may never have been made."""
+        self._open: dict[str, Amount] = {}
 
     def take(self, at: float, text: str) -> None:
         """One line of the port; others than `inv`, `done` and `fail` are passed over."""
@@ -96,18 +109,24 @@ class RawProgress:
             return
         if words[0] == "inv" and len(words) >= 4:
             offset, length = int(words[2]), int(words[3])
+            pages = -(-(offset + length) // 4096) * 4096 - offset // 4096 * 4096
             self.invoked += 1
-            self.bytes += length
-            self.page_bytes += -(-(offset + length) // 4096) * 4096 - offset // 4096 * 4096
-        elif words[0] == "done":
+            self._open[words[1]] = Amount(length, pages)
+        elif words[0] == "done" and len(words) == 2:
             self.acknowledged += 1
-        elif words[0] == "fail":
+            self.done += self._open.pop(words[1], Amount())
+        elif words[0] == "fail" and len(words) >= 2:
             self.failed += 1
+            self._open.pop(words[1], None)
 
     @property
     def in_flight(self) -> int:
         """Writes invoked and neither done nor failed."""
         return self.invoked - self.acknowledged - self.failed
+
+    def pending(self, most: int) -> list[Amount]:
+        """Writes in flight, the largest first, no more than the guest ever has at once."""
+        return sorted(self._open.values(), key=lambda amount: -amount.page_bytes)[:most]
 
 
 class Workload:
@@ -153,8 +172,13 @@ class Workload:
         return self.guest.kill()
 
     def drain(self) -> None:
-        """After the kill: read what the guest had sent."""
+        """After the kill: read what the guest had sent; `Inconclusive` if that does not end."""
         self._thread.join(DRAIN_S)
+        if self._thread.is_alive():
+            raise Inconclusive(
+                f"the guest's port was not read to its end within {DRAIN_S:g} s of its kill: what"
+                " it acknowledged is not known"
+            )
 
     def save(self, place: Path) -> None:
         """Write the port's lines with their times (monotonic seconds)."""

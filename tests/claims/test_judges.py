@@ -218,6 +218,15 @@ def test_figures_say_what_was_achieved() -> None:
     assert "event lines 3000 B" in held.figure
 
 
+def test_writes_in_flight_at_the_kill_are_allowed_for_and_told() -> None:
+    beyond = {"volume_bytes": 80 * good.MIB - 200_000}
+    assert verdict_of("direct-write", direct_with(**beyond)).verdict is Verdict.VIOLATED
+    allowed = direct_with(**beyond, in_flight_writes=2, in_flight_bytes=200_000)
+    ruling = verdict_of("direct-write", allowed)
+    assert ruling.verdict is Verdict.HELD, ruling.reason
+    assert "200000 B of writes in flight allowed for; measured in mode async" in ruling.figure
+
+
 def test_every_judged_claim_is_in_the_catalogue() -> None:
     assert set(BOUNDS) <= set(CLAIMS)
 

@@ -57,11 +57,12 @@ def test_names_are_unique_and_those_that_wait_are_spread() -> None:
     assert max(map(len, runs)) <= 4
 
 
-def test_direct_write_is_measured_with_raw_pages_beside_older_data() -> None:
-    (measured,) = [
+def test_direct_write_is_measured_with_raw_pages_with_and_without_waiting_for_the_store() -> None:
+    measured = [
         plan
         for plan in plan_trials(7, kills=ONE, raws=1, fences=1, least=100)
         if plan.measures_direct_write
     ]
-    assert measured.kind == "raw"
-    assert not replace(measured, prefill_bytes=0).measures_direct_write
+    assert {(plan.kind, plan.mode) for plan in measured} == {("raw", "sync"), ("raw", "async")}
+    assert max(plan.prefill_bytes for plan in measured) > 64 << 20
+    assert not replace(measured[0], order="flush").measures_direct_write

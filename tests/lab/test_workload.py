@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Inconclusive
+from harness.lab import workload as workload_module
 from harness.lab.waiting import StopSignal
-from harness.lab.workload import LedgerProgress, RawProgress, Workload
+from harness.lab.workload import Amount, LedgerProgress, RawProgress, Workload
 
 
 @dataclass
@@ -57,8 +58,12 @@ def test_raw_writes_are_counted_with_their_bytes_and_cache_pages() -> None:
         progress.take(0.0, text)
     assert (progress.invoked, progress.acknowledged, progress.failed) == (3, 1, 1)
     assert progress.in_flight == 1
-    assert progress.bytes == 512 + 8192 + 1024
-    assert progress.page_bytes == 4096 + 8192 + 8192  # the third lies across a page's border
+    assert progress.done == Amount(512, 4096)
+    assert progress.pending(4) == [Amount(8192, 8192)], "a failed write is neither"
+    progress.take(0.0, "inv 4 3584 1024")
+    assert progress.pending(1) == [Amount(8192, 8192)]
+    progress.take(0.0, "done 4")
+    assert progress.done == Amount(512 + 1024, 4096 + 8192), "the last lay across a page's border"
 
 
 def test_lines_sent_before_the_kill_are_read_after_it(tmp_path: Path) -> None:
@@ -81,6 +86,17 @@ def test_a_guest_that_ends_before_it_is_ready_is_inconclusive_with_its_words() -
     workload.drain()
     with pytest.raises(Inconclusive, match="error mount errno=5"):
         workload.wait_ready(StopSignal(), 5.0)
+
+
+def test_a_port_that_is_not_read_to_its_end_makes_the_trial_inconclusive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workload_module, "DRAIN_S", 0.01)
+    guest = ScriptedGuest("ready workload 5")
+    workload = Workload(guest, LedgerProgress(seed=1))
+    with pytest.raises(Inconclusive, match="not read to its end"):
+        workload.drain()
+    guest.kill()
 
 
 def test_a_strike_falls_while_a_write_is_in_flight_and_once_only() -> None:
