@@ -74,8 +74,8 @@ def test_a_quick_bench_prints_one_object_and_owns_up_to_being_quick() -> None:
     assert all(isinstance(value, int | float) for value in (told["ratios"] | figures).values())
     assert figures["ours_seconds"] > figures["ceiling_seconds"] * 0.5 > 0
     assert figures["data_bytes"] <= figures["ours_sent_bytes"] < 1.1 * figures["data_bytes"]
-    # Its state, a few KiB; never the data.
-    assert figures["ours_written_to_local_disk_bytes"] < 200_000
+    # Its state, a few KiB, and what measures its coverage leaves; never the data.
+    assert figures["ours_written_to_local_disk_bytes"] < figures["data_bytes"] / 8
     assert figures["traditional_written_to_local_disk_bytes"] >= figures["data_bytes"]
     assert environment["blob service"] == "Azurite 3.35.0"
     assert environment["complete"].startswith("no")
