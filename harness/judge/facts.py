@@ -174,6 +174,9 @@ class FenceOutcome(Fact, frozen=True, kw_only=True):
     """The standby owned the blob and handed it out before SIGCONT."""
     refused_after_resume: int
     """Writes or lease requests of the old primary that the service refused after SIGCONT."""
+    store_log: bool = True
+    """Told by the service's request log; False: refusals by the old primary's own count, and
+    nothing but the digest and its acknowledgements would show a write that was applied."""
     applied_after_resume: int
     """Writes of the old primary that the service answered with success after the failover (store
     log or engine event)."""

@@ -4,11 +4,17 @@ It does not verify requests that a network holds back for longer than the trial,
 primaries, or standbys that compete.
 """
 
+from typing import Final
+
 from harness.judge.facts import FenceOutcome, RunFacts
 from harness.judge.ruling import Ruling, plural
 from harness.profile import FencedBounds
 
 __all__ = ["judge_fenced"]
+
+OWN_WORD: Final = (
+    "the service's request log was not at hand: refusals are by the old primary's own count"
+)
 
 
 def judge_fenced(facts: RunFacts, bounds: FencedBounds) -> Ruling:
@@ -18,7 +24,7 @@ def judge_fenced(facts: RunFacts, bounds: FencedBounds) -> Ruling:
         bound="at least one write of the old primary refused, none applied or acknowledged, the"
         f" blob unchanged, in at least {plural(bounds.trials, 'trial')}",
     )
-    refused = waiting = 0
+    refused = waiting = own_word = 0
     for trial in facts.trials:
         fence = trial.fence
         if fence is None:
@@ -30,6 +36,7 @@ def judge_fenced(facts: RunFacts, bounds: FencedBounds) -> Ruling:
             ruling.gaps.append(f"{trial.name}: {gap}")
             continue
         ruling.trials += 1
+        own_word += not fence.store_log
         refused += fence.refused_after_resume
         waiting += fence.in_flight_at_stop + fence.queued_at_stop
     ruling.exercised = refused
@@ -38,6 +45,8 @@ def judge_fenced(facts: RunFacts, bounds: FencedBounds) -> Ruling:
         f" the stop, in {plural(ruling.trials, 'trial')}"
     )
     ruling.demand(bounds.trials, "counted trial")
+    if own_word:
+        ruling.remark = f"{OWN_WORD}; {ruling.remark}".removesuffix("; ")
     return ruling
 
 

@@ -192,7 +192,9 @@ def _record(
         finished_at=_instant(datetime.now(UTC)),
         environment=surroundings,
         tested_against=against,
-        limits=limits(against["blob service"]),
+        limits=limits(
+            against["blob service"], max((plan.volume_bytes for plan in request.plans), default=0)
+        ),
         claims=judge_run(facts, request.profile),
         trials=[outcome.trial for outcome in outcomes],
         internal_errors=[outcome.internal_error for outcome in outcomes if outcome.internal_error],

@@ -58,6 +58,7 @@ def run_fence(stage: Stage) -> FenceRun:
         queued_at_stop=max(waiting, (status.queued or 0) if status is not None else 0),
         failover_done=handover.at < woken_at,
         refused_after_resume=refused,
+        store_log=log is not None,
         applied_after_resume=applied,
         acked_after_failover=late_acks,
         digest_before=before,

@@ -20,10 +20,6 @@ _LIMITS: Final = (
         " hypervisors and real hardware are not shown."
     ),
     (
-        "One volume at a time, of at most 192 MiB, with an ext4 file system or raw pages; large"
-        " volumes, other file systems and consistency groups are not shown."
-    ),
-    (
         "A disaster is staged only when the processors have room for its recovery, whose guest runs"
         " at a raised priority where the user may raise it: recovery on an overloaded secondary"
         " site is not shown, and the wait may make losses in mode async smaller."
@@ -33,8 +29,8 @@ _LIMITS: Final = (
         " the primary is idle are hardly shown."
     ),
     (
-        "What the engine wrote beside its volume is measured in one trial, whose guest's writes are"
-        " all known."
+        "What the engine wrote beside its volume is measured only where all of the guest's writes"
+        " are known: with raw pages, in modes sync and async."
     ),
     (
         "A number of trials bounds how often a failure can happen; it does not prove that it never"
@@ -58,10 +54,16 @@ _TOOLS: Final = (
 )
 
 
-def limits(service: str) -> list[str]:
-    """Sentences about what this run does not show, for the service that it ran against."""
+_VOLUMES: Final = (
+    "One volume at a time, of at most {mib} MiB, with an ext4 file system or raw pages; larger"
+    " volumes, other file systems and consistency groups are not shown."
+)
+
+
+def limits(service: str, volume_bytes_max: int) -> list[str]:
+    """Sentences about what this run does not show, for its service and its largest volume."""
     emulated = [_EMULATOR] if service.startswith("Azurite") else []
-    return [*emulated, *_LIMITS]
+    return [*emulated, _VOLUMES.format(mib=-(-volume_bytes_max // (1 << 20))), *_LIMITS]
 
 
 def machine(scratch: Path) -> dict[str, str]:

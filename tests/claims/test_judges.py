@@ -227,6 +227,17 @@ def test_writes_in_flight_at_the_kill_are_allowed_for_and_told() -> None:
     assert "200000 B of writes in flight allowed for; measured in mode async" in ruling.figure
 
 
+def test_refusals_by_the_old_primarys_own_count_are_called_so() -> None:
+    facts = RunFacts(trials=[
+        good.kill("f", "async", kind="fence", fence=good.fence(store_log=with_log))
+        for with_log in (False, True)
+    ])  # fmt: skip
+    ruling = verdict_of("fenced", facts)
+    assert ruling.verdict is Verdict.HELD, ruling.reason
+    assert "by the old primary's own count" in ruling.reason
+    assert "own count" not in verdict_of("fenced", RunFacts(trials=facts.trials[1:])).reason
+
+
 def test_every_judged_claim_is_in_the_catalogue() -> None:
     assert set(BOUNDS) <= set(CLAIMS)
 
