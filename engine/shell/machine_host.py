@@ -62,8 +62,8 @@ STORE_COMMANDS = (
     Change,
 )
 
-CONTROL_THREADS = 2
-"""Beside the data connections: a lease renewal never waits behind a put."""
+CONTROL_THREADS = 4
+"""Beside the data connections: a lease renewal or a local flush never waits behind a put."""
 
 Emit = Callable[[str, dict[str, str | int | float]], None]
 """Tells the world an event: its name and its fields."""
@@ -107,16 +107,15 @@ class MachineHost:
         connections: int,
         niceness: int = 0,
     ) -> None:
-        """`niceness`: how far its store threads stand back when processors are short, 0 to 19."""
+        """`niceness`: how far its puts stand back when processors are short, 0 to 19."""
         self.name = name
         self._machine = machine
         self._blob = blob
         self._state = state
         self._emit = emit
         self._loop = asyncio.get_running_loop()
-        self._pool = ThreadPoolExecutor(
-            connections + CONTROL_THREADS, f"store-{name}", _stand_back, (niceness,)
-        )
+        self._put_pool = ThreadPoolExecutor(connections, f"put-{name}", _stand_back, (niceness,))
+        self._pool = ThreadPoolExecutor(CONTROL_THREADS, f"control-{name}")
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._events: deque[Event] = deque()
         self._draining = False
@@ -129,6 +128,7 @@ class MachineHost:
         }
         for kind in STORE_COMMANDS:
             self.actions[kind] = self._ask_store
+        self.actions |= {Put: self._put, Clear: self._put}
 
     def deliver(self, event: Event) -> None:
         """Handle an event now and execute what follows. Never called while a machine decides."""
@@ -160,7 +160,8 @@ class MachineHost:
         self._closed = True
         for _, timer in self._timers.values():
             timer.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._put_pool, self._pool):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def in_background(self, work: Callable[[], Event]) -> None:
         """Run blocking work on the pool; its event is delivered in the loop."""
@@ -185,6 +186,9 @@ class MachineHost:
 
     def _ask_store(self, command: StoreCommand) -> None:
         self._pool.submit(self._work, lambda: self._blob.execute(command))
+
+    def _put(self, command: Put | Clear) -> None:
+        self._put_pool.submit(self._work, lambda: self._blob.execute(command))
 
     def _in_loop(self, act: Callable[..., None], argument: object) -> None:
         if not self._closed:

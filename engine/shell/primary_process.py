@@ -28,7 +28,7 @@ from engine.shell.volume import Volume
 DRAIN_SECONDS = 30.0
 """How long an orderly stop may take; after that the engine stops unclean, and says so."""
 
-ASYNC_NICENESS = 5
+ASYNC_NICENESS = 15
 """In mode async nobody waits for a put: the client's writes come first. What that costs in lag is
 bounded by the policy, for past half the bound the client waits (clients.py)."""
 

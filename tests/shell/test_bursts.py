@@ -5,7 +5,16 @@ import os
 import threading
 from pathlib import Path
 
-from engine.core.messages import Command, Done, Event, Head, LocalDone, Started, StoreCommand
+from engine.core.messages import (
+    Clear,
+    Command,
+    Done,
+    Event,
+    LocalDone,
+    Renew,
+    Started,
+    StoreCommand,
+)
 from engine.shell.machine_host import MachineHost
 from engine.shell.node_state import NodeState
 
@@ -16,12 +25,13 @@ class Machine:
     def __init__(self) -> None:
         self.seen: list[Event] = []
         self.answered = asyncio.Event()
+        self.asks: Command = Renew(1, "lease")
 
     def handle(self, now_us: int, event: Event) -> list[Command]:
         self.seen.append(event)
         if isinstance(event, Done):
             self.answered.set()
-        return [Head(1, None)] if isinstance(event, Started) else []
+        return [self.asks] if isinstance(event, Started) else []
 
 
 class Blob:
@@ -78,9 +88,10 @@ def test_what_is_posted_outside_a_burst_needs_nobody_to_settle(tmp_path: Path) -
     asyncio.run(run())
 
 
-def test_only_the_store_s_threads_stand_back(tmp_path: Path) -> None:
-    async def run(folder: Path, niceness: int) -> int:
+def test_only_puts_stand_back(tmp_path: Path) -> None:
+    async def run(folder: Path, niceness: int, asks: Command) -> int:
         host, machine, blob, state = make_host(folder, niceness)
+        machine.asks = asks
         host.deliver(Started())
         await asyncio.wait_for(machine.answered.wait(), 5)
         host.close()
@@ -91,5 +102,7 @@ def test_only_the_store_s_threads_stand_back(tmp_path: Path) -> None:
     for niceness in (0, 5):
         folder = tmp_path / str(niceness)
         folder.mkdir()
-        assert asyncio.run(run(folder, niceness)) == max(own, niceness)
+        put = Clear(1, 0, 512, "lease", 1, None)
+        assert asyncio.run(run(folder, niceness, put)) == max(own, niceness)
+        assert asyncio.run(run(folder, niceness, Renew(1, "lease"))) == own
         assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.core.messages import (
+    Clear,
     Command,
     Done,
     Event,
@@ -16,6 +17,7 @@ from engine.core.messages import (
     LeaseReady,
     NewLease,
     Note,
+    Renew,
     SetTimer,
     Started,
     StoreAnswer,
@@ -119,24 +121,25 @@ def test_store_commands_run_on_threads_and_answers_come_back_in_the_loop(tmp_pat
         stage.host.deliver(Started())
         events = await stage.until(4)
         assert sorted(event.id for event in events[1:] if isinstance(event, Done)) == [1, 2, 3]
-        assert all(name.startswith("store-db") for name in stage.blob.threads)
+        assert all(name.startswith("control-db") for name in stage.blob.threads)
 
     perform(tmp_path, at_start(*(Head(number, None) for number in (1, 2, 3))), play)
 
 
 def test_a_renewal_does_not_wait_behind_the_data(tmp_path: Path) -> None:
-    """There are two threads more than data connections."""
+    """Puts have threads of their own, one a connection."""
 
     async def play(stage: Stage) -> None:
         stage.blob.let.clear()
         stage.host.deliver(Started())
         await asyncio.sleep(0.05)
-        assert stage.host._pool._max_workers == 6
-        assert stage.host._pool._work_queue.qsize() == 0
+        assert stage.host._put_pool._work_queue.qsize() == 2, "six puts, four connections"
+        assert stage.host._pool._work_queue.qsize() == 0, "the renewal is on its way"
         stage.blob.let.set()
-        await stage.until(7)
+        await stage.until(8)
 
-    perform(tmp_path, at_start(*(Head(number, None) for number in range(6))), play)
+    puts = (Clear(number, 0, 512, "lease", 1, None) for number in range(6))
+    perform(tmp_path, at_start(*puts, Renew(6, "lease")), play)
 
 
 def test_a_new_lease_is_durable_before_the_machine_hears_of_it(tmp_path: Path) -> None:
