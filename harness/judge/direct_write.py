@@ -58,12 +58,24 @@ def judge_direct_write(facts: RunFacts, bounds: DirectWriteBounds) -> Ruling:
         + (f"; measured in mode {' and '.join(sorted(modes))}" if modes else "")
         + f"; request log read in {logs} of {plural(ruling.trials, 'trial')}"
     )
-    if ruling.trials and logs < ruling.trials:
-        ruling.remark = (
-            "the service's request log was not at hand everywhere: there, only the"
-            " container's listing shows that no other object was written"
-        )
+    ruling.remark = "; ".join(_doubts(allowed, logless=logs < ruling.trials))
     return ruling
+
+
+def _doubts(allowed: int, *, logless: bool) -> list[str]:
+    """What the account cannot see, said beside a held verdict."""
+    doubts = []
+    if allowed:
+        doubts.append(
+            f"up to {allowed} bytes written elsewhere just before a kill could not be told from"
+            " the guest's writes then in flight"
+        )
+    if logless:
+        doubts.append(
+            "the service's request log was not at hand everywhere: there, only the container's"
+            " listing shows that no other object was written"
+        )
+    return doubts
 
 
 def _weigh(ruling: Ruling, bounds: DirectWriteBounds, replicated: int, excess: int) -> None:

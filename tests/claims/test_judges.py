@@ -225,6 +225,7 @@ def test_writes_in_flight_at_the_kill_are_allowed_for_and_told() -> None:
     ruling = verdict_of("direct-write", allowed)
     assert ruling.verdict is Verdict.HELD, ruling.reason
     assert "200000 B of writes in flight allowed for; measured in mode async" in ruling.figure
+    assert "up to 200000 bytes written elsewhere just before a kill" in ruling.reason
 
 
 def test_refusals_by_the_old_primarys_own_count_are_called_so() -> None:
