@@ -21,6 +21,7 @@ from harness.command_line.certify_progress import progress_on
 from harness.command_line.claims_table import print_claims
 from harness.errors import UsageError
 from harness.evidence import EvidenceFolder, RunRecord
+from harness.lab.blob_view import BlobView
 from harness.lab.certification import Request, certify
 from harness.lab.plan import plan_for_profile
 from harness.lab.waiting import StopSignal
@@ -63,7 +64,9 @@ def certify_command(
     interrupted, 64 usage, 70 a trial ended in a defect of mountproof (its traceback is kept).
     """
     demanded = load_profile(profile)
-    connection = connection_of(store)  # before an earlier certificate is removed
+    connection = connection_of(store)
+    if connection:
+        BlobView(connection)  # sends nothing; a slip is told before an earlier certificate goes
     chosen = secrets.randbits(SEED_BITS) if seed is None else seed
     folder = prepare_folder(out or _fresh_folder())
     rpo = demanded.bounds("rpo", RpoBounds)

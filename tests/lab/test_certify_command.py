@@ -98,10 +98,11 @@ def test_a_connection_can_stand_in_a_variable(monkeypatch: pytest.MonkeyPatch) -
         connection_of("env:STORE_OF_TEST")
 
 
-def test_a_store_that_is_not_told_leaves_the_earlier_certificate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("store", ["env:STORE_OF_TEST", "x"])
+def test_a_store_that_is_no_store_leaves_the_earlier_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
 ) -> None:
     monkeypatch.delenv("STORE_OF_TEST", raising=False)
     (tmp_path / "certificate.json").write_text("old")
-    assert main(["certify", "--out", str(tmp_path), "--store", "env:STORE_OF_TEST"]) == 64
+    assert main(["certify", "--out", str(tmp_path), "--store", store]) == 64
     assert (tmp_path / "certificate.json").read_text() == "old"
