@@ -36,7 +36,7 @@ def junit_xml(record: RunRecord) -> bytes:
     suite.time = _seconds(record)
     report = JUnitXml("mountproof")
     report.add_testsuite(suite)
-    encoded: bytes = report.tostring()  # type: ignore[no-untyped-call]
+    encoded: bytes = report.tostring()  # type: ignore[no-untyped-call]  # the library has no types
     return encoded + b"\n"
 
 

@@ -51,20 +51,18 @@ def kill_primary_site(stage: Stage) -> Disaster:
     return Disaster(at, progress.acknowledged, progress.in_flight, status)
 
 
-def await_write_in_flight(stage: Stage, *, in_store: bool = False) -> SystemStatus | None:
-    """Wait for an instant with a write of the guest in flight; returns the status of that instant.
+def await_write_in_flight(stage: Stage) -> SystemStatus | None:
+    """Wait for an instant with a write in flight; returns the status of that instant.
 
-    With `in_store` a request to the store must be in flight or queued, by the system's status.
+    In flight: a write of the guest, and by the system's status a request to the store.
     """
     progress = stage.workload.progress
     latest: list[SystemStatus | None] = [stage.status.last]
 
     def now() -> bool:
-        if in_store:
-            latest[0] = stage.status.take()
-            busy = latest[0] is not None and (latest[0].in_flight or 0) > 0
-            return busy and progress.in_flight > 0
-        return progress.in_flight > 0
+        latest[0] = stage.status.take()
+        busy = latest[0] is not None and (latest[0].in_flight or 0) > 0
+        return busy and progress.in_flight > 0
 
     # In vain, the disaster comes all the same; the trial will not count, and say why.
     with contextlib.suppress(TookTooLong):

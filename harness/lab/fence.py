@@ -29,7 +29,7 @@ class FenceRun:
 
 def run_fence(stage: Stage) -> FenceRun:
     """SIGSTOP in mid-write, failover, SIGCONT, and what the old primary could still do."""
-    status = await_write_in_flight(stage, in_store=True)
+    status = await_write_in_flight(stage)
     stage.tell("pausing the primary, failing over")
     stopped_at = stage.volume.pause_primary()
     progress = stage.workload.progress

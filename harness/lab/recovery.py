@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.adapter import Handover
 from harness.disk.proof import ExpectedLedger, ProofResult, prove
-from harness.evidence import ProofStep
+from harness.evidence import Lane, ProofStep
 from harness.judge.facts import BootOutcome, ConsumableSample, LedgerOutcome, RtoFigures
 from harness.lab.disaster import Disaster
 from harness.lab.priority import guest_goes_first
@@ -91,7 +91,7 @@ def recover(stage: Stage, expected: ExpectedLedger | None) -> Recovery:
 
 def _detection(stage: Stage) -> dict[str, float]:
     """Times of the standby's events; each goes on the timeline."""
-    labels = {
+    labels: dict[str, tuple[Lane, str]] = {
         "suspected": ("detection", "suspected"),
         "failure-declared": ("detection", "failure declared"),
         "false-alarm": ("detection", "false alarm"),
@@ -102,7 +102,7 @@ def _detection(stage: Stage) -> dict[str, float]:
     for event in stage.volume.events():
         if event.side == "standby" and event.name in labels:
             lane, label = labels[event.name]
-            stage.timeline.point(lane, label, event.at)  # type: ignore[arg-type]
+            stage.timeline.point(lane, label, event.at)
             times.setdefault(event.name, event.at)
     if "fencing" in times and "mounted" in times:
         stage.timeline.span("failover", "fencing", times["fencing"], times["mounted"])

@@ -88,7 +88,7 @@ def _kill(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
     """Kill the primary site in mid-write and recover, with a ledger or with raw pages."""
     stage.set_up()
     disaster = kill_primary_site(stage)
-    expected = _owed_ledger(stage, disaster)
+    expected = _owed_ledger(stage)
     recovery = recover(stage, expected)
     steps.extend(recovery.proof.steps)
     why = why_not_counted(stage, disaster)
@@ -139,9 +139,8 @@ _ACTS: Final[dict[str, Callable[[Stage, list[ProofStep]], TrialFacts]]] = {
 }
 
 
-def _owed_ledger(stage: Stage, disaster: Disaster) -> ExpectedLedger | None:
+def _owed_ledger(stage: Stage) -> ExpectedLedger | None:
     """The last acknowledged entry, where the mode promises that it is there."""
-    del disaster
     progress = stage.workload.progress
     if not isinstance(progress, LedgerProgress) or stage.plan.mode == "async":
         return None

@@ -194,7 +194,7 @@ def from_http(request: Request, status: int, headers: Mapping[str, str], body: b
             answer["length"] = _number(get("x-ms-blob-content-length"))
             answer["ranges"] = _ranges(body, b"PageRange")
             answer["cleared"] = _ranges(body, b"ClearRange")
-    return Answer(status, **answer)  # type: ignore[arg-type]
+    return Answer(status, **answer)  # type: ignore[arg-type]  # its fields by name
 
 
 def _number(text: str | None) -> int | None:
