@@ -8,13 +8,13 @@ from typing import Final
 
 from harness.judge.facts import DirectWrite, OwnWrite, ProcessIo
 from harness.lab.other_objects import strangers, writes_to
+from harness.lab.page_cache import KERNEL_PAGE
 from harness.lab.stage import RAW_IN_FLIGHT, Stage
 from harness.lab.surroundings import file_system_of
 from harness.lab.workload import RawProgress
 
 __all__ = ["measure_direct_write"]
 
-KERNEL_PAGE: Final = 4096
 TMPFS_KINDS: Final = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 

@@ -23,6 +23,7 @@ from harness.adapter import (
 from harness.errors import Inconclusive
 from harness.evidence import EvidenceFolder
 from harness.lab.blob_view import BlobView
+from harness.lab.page_cache import held_in_small_pages
 from harness.lab.plan import MIB, TrialPlan
 from harness.lab.recovery_room import RecoveryRoom
 from harness.lab.sampling import BlobLooks, Periodic, StatusSamples
@@ -38,7 +39,6 @@ GUEST_READY_S: Final = 90.0
 LOAD_S: Final = 90.0
 STATUS_EVERY_S: Final = 0.2
 LOOK_EVERY_S: Final = 0.3
-KERNEL_PAGE: Final = 4096
 CONSOLE: Final = "console.log"
 RAW_IN_FLIGHT: Final = 4
 """Writes that the raw workload has in flight at most."""
@@ -212,6 +212,10 @@ class Stage:
         plan = self.plan
         with self.volume_path.open("xb") as file:
             file.truncate(plan.volume_bytes)
+            if plan.measures_direct_write:
+                # Allocated, yet zero: what the file system writes to allocate is nobody's copy.
+                for _ in range(RAW_SPAN_BYTES // MIB):
+                    file.write(bytes(MIB))
             if plan.prefill_bytes:
                 file.seek(plan.volume_bytes - plan.prefill_bytes)
                 dice = random.Random(plan.seed)
@@ -219,7 +223,9 @@ class Stage:
                     file.write(dice.randbytes(MIB))
             file.flush()
             os.fsync(file.fileno())
-        cache_in_small_pages(self.volume_path)
+        if plan.measures_direct_write:
+            held = held_in_small_pages(self.volume_path, RAW_SPAN_BYTES)
+            self._stack.enter_context(held)
 
     def _protect(self) -> ProtectedVolume:
         plan = self.plan
@@ -260,7 +266,7 @@ class Stage:
         raw = self.plan.kind in ("raw", "fence")
         options = {"seed": self.plan.seed, **(_RAW_OPTIONS if raw else {"format": 1})}
         if self.plan.measures_direct_write:
-            options["zero"] = 0  # punching holes would empty the cache: cache_in_small_pages
+            options["zero"] = 0  # punching holes would empty the cache: page_cache.py
         folder = self.site / "guest"
         folder.mkdir()
         role, volume = ("raw" if raw else "workload"), self.volume
@@ -295,16 +301,3 @@ _RAW_OPTIONS: Final = {"volume": 1, "inflight": RAW_IN_FLIGHT, "span_bytes": RAW
 
 def _ignore(_value: object) -> None:
     """A periodic act has no result."""
-
-
-def cache_in_small_pages(path: Path) -> None:
-    """Have the kernel cache a file in pages of 4 KiB, holes too, without writing to it.
-
-    A write into a larger page of the cache is counted in /proc/PID/io with the size of that page
-    (Linux from 6.x on, large folios), which would look like writes that nobody made.
-    """
-    with path.open("rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-        for offset in range(0, path.stat().st_size, KERNEL_PAGE):
-            os.pread(file.fileno(), 1, offset)

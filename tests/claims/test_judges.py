@@ -228,6 +228,15 @@ def test_writes_in_flight_at_the_kill_are_allowed_for_and_told() -> None:
     assert "up to 200000 bytes written elsewhere just before a kill" in ruling.reason
 
 
+def test_dirty_pages_alone_leave_direct_write_undecided() -> None:
+    """A copy through mmap and a larger page of the kernel's cache look alike."""
+    engine = good.direct().processes[0]
+    more = msgspec.structs.replace(engine, write_bytes=engine.write_bytes + good.MIB)
+    ruling = verdict_of("direct-write", direct_with(processes=[more]))
+    assert ruling.verdict is Verdict.INCONCLUSIVE
+    assert "became dirty beyond the volume's" in ruling.reason
+
+
 def test_refusals_by_the_old_primarys_own_count_are_called_so() -> None:
     facts = RunFacts(trials=[
         good.kill("f", "async", kind="fence", fence=good.fence(store_log=with_log))
