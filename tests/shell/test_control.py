@@ -33,6 +33,9 @@ def serving(folder: Path, respond: Callable[[Answer], Answer]) -> Iterator[Contr
         for task in asyncio.all_tasks(loop):
             task.cancel()
             loop.run_until_complete(asyncio.wait([task]))
+        # A transport that was closed tells its loop one turn later; until then it counts as open.
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
 
