@@ -21,6 +21,8 @@ class Order(StrEnum):
 
     STRICT = "strict"
     FLUSH = "flush"
+    INTERVAL = "interval"
+    """No order in the live blob: only the recovery point that closes each interval is an image."""
 
 
 class Waiter(Protocol):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.core.epochs import Order
-from engine.units import SECOND_US
+from engine.units import MIB, SECOND_US
 
 
 class Mode(StrEnum):
@@ -25,6 +25,9 @@ class Fence(StrEnum):
     EXPIRY = "expiry"
     BREAK = "break"
 
+
+REGION_BYTES = 4 * MIB
+"""What one bit of the write-intent bitmap stands for: one request sends a region."""
 
 CLOCK_DRIFT = 100
 """Clocks may run 1/100 apart (protocol.md H11: D*(1-drift))."""
@@ -51,7 +54,10 @@ class VolumeSettings:
 
     node: this node's name; volume_bytes: the volume's size, a multiple of 512; volume_id: 16 bytes,
     the VHD's unique id; created_unix_s: for the footer; connections: requests in flight at once;
-    max_lag_us, max_lag_bytes: past them asynchronous acknowledgements wait.
+    max_lag_us, max_lag_bytes: past them asynchronous acknowledgements wait; label: the volume's own,
+    free text of the operator (ASCII); point_interval_us: a recovery point is taken so often, 0: on
+    request only (order `interval` needs one); points_keep: so many recovery points of the user's
+    are kept.
     """
 
     name: str
@@ -65,6 +71,9 @@ class VolumeSettings:
     lease_seconds: int
     max_lag_us: int
     max_lag_bytes: int
+    label: str = ""
+    point_interval_us: int = 0
+    points_keep: int = 4
 
     def linger_us(self) -> int:
         """How long asynchronous writes may gather: a twentieth of the bound, at most 0.2 s."""

@@ -22,12 +22,16 @@ from engine.core.messages.answers import (
 )
 from engine.core.messages.events import (
     EIO,
+    BitsDurable,
+    BitsFailed,
     FailoverRequested,
     FlushRequested,
     HeartbeatHeard,
     LeaseReady,
     LocalDone,
     LocalFailed,
+    PointRequested,
+    ResizeRequested,
     Started,
     StopRequested,
     TimerFired,
@@ -38,8 +42,11 @@ from engine.core.messages.events import (
 )
 from engine.core.messages.site_commands import (
     LocalFlush,
+    LocalResize,
     LocalWrite,
     LocalZero,
+    MarkClean,
+    MarkDirty,
     MountDisk,
     NewLease,
     Note,
@@ -71,18 +78,20 @@ from engine.core.messages.store_commands import (
 
 Command = (
     StoreCommand | LocalWrite | LocalZero | LocalFlush | ReadVolume | Reply | NewLease | SetTimer
-    | MountDisk | Note
+    | MountDisk | Note | LocalResize | MarkDirty | MarkClean
 )  # fmt: skip
 
 Event = (
     StoreAnswer | LocalDone | LocalFailed | VolumeRead | VolumeReadFailed | LeaseReady | TimerFired
     | WriteRequested | ZeroRequested | FlushRequested | Started | StopRequested | HeartbeatHeard
-    | FailoverRequested
+    | FailoverRequested | ResizeRequested | PointRequested | BitsDurable | BitsFailed
 )  # fmt: skip
 
 __all__ = [
     "EIO",
     "Acquire",
+    "BitsDurable",
+    "BitsFailed",
     "BlobState",
     "Break",
     "Change",
@@ -103,13 +112,17 @@ __all__ = [
     "LocalDone",
     "LocalFailed",
     "LocalFlush",
+    "LocalResize",
     "LocalWrite",
     "LocalZero",
+    "MarkClean",
+    "MarkDirty",
     "MetadataMap",
     "MountDisk",
     "NewLease",
     "Note",
     "Part",
+    "PointRequested",
     "Put",
     "Raise",
     "ReadPage",
@@ -119,6 +132,7 @@ __all__ = [
     "Renew",
     "Reply",
     "Resize",
+    "ResizeRequested",
     "SetMetadata",
     "SetTimer",
     "Snapshot",

@@ -91,11 +91,14 @@ class Started:
     previous_lease: the lease id that an earlier incarnation of this node persisted, or "" (H16).
     clean_etag: the blob's ETag at an orderly stop, when the volume is unchanged since; else "".
     reseed: the operator allows everything to be sent anew, which makes the blob unusable meanwhile.
+    dirty: the regions whose bits are set in the durable bitmap, which bound what the blob may lack;
+    None: there is no bitmap that can be trusted, so everything may be lacking.
     """
 
     previous_lease: str = ""
     clean_etag: str = ""
     reseed: bool = False
+    dirty: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +119,33 @@ class FailoverRequested:
     """An operator asks for failover now; `forced` breaks a live lease."""
 
     forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeRequested:
+    """An operator asks for another volume size; answered by Reply(op) when the blob has it too."""
+
+    op: int
+    volume_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PointRequested:
+    """An operator asks for a recovery point; answered by Reply(op) when it is listed."""
+
+    op: int
+
+
+@dataclass(frozen=True, slots=True)
+class BitsDurable:
+    """Answer to MarkDirty: the bits survive a power loss from here on (protocol.md P5)."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BitsFailed:
+    """Answer to MarkDirty: the bitmap could not be written."""
+
+    id: int
+    error: int

@@ -63,10 +63,40 @@ class SetTimer:
 
 @dataclass(frozen=True, slots=True)
 class MountDisk:
-    """The blob is this standby's: hand the disk of `size_bytes` to the virtual machine."""
+    """The blob is this standby's: hand the disk of `size_bytes` to the virtual machine.
+
+    `snapshot`: the recovery point that is mounted instead of the live blob, "" for the live blob.
+    """
 
     size_bytes: int
     term: int
+    snapshot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResize:
+    """Give the volume this size (grown space reads zero); completes as LocalDone/Failed."""
+
+    op: int
+    volume_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkDirty:
+    """Set the bits of these regions and make them durable; answers BitsDurable/BitsFailed.
+
+    A region is settings.REGION_BYTES of the volume, counted from 0 (protocol.md P5).
+    """
+
+    id: int
+    regions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkClean:
+    """Clear the bits of these regions, at leisure: no answer, and no harm if it is lost."""
+
+    regions: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

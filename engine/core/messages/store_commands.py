@@ -25,11 +25,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class ReadPage:
-    """Read the 512 bytes at `offset`."""
+    """Read the 512 bytes at `offset`, of the blob or of its snapshot of that id (then no lease)."""
 
     id: int
     offset: int
     lease: str | None
+    snapshot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
