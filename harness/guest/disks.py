@@ -19,6 +19,7 @@ MIB: Final = 1 << 20
 HTTP_READAHEAD: Final = 4 * MIB
 HTTP_TIMEOUT_SECONDS: Final = 30
 CREATE_SECONDS: Final = 30.0
+RECONNECT_SECONDS: Final = 60
 SECTOR: Final = 512
 
 Blockdev = dict[str, object]
@@ -49,10 +50,29 @@ def raw_file_disk(path: Path, *, read_only: bool = False) -> Disk:
 
 def nbd_disk(address: str, export: str) -> Disk:
     """Return a disk on an NBD server: `address` is "unix:/path" or "host:port"."""
-    return Disk(
-        {"driver": "nbd", "server": _nbd_server(address), "export": export},
-        title=f"nbd {address} {export}",
-    )
+    return Disk(_nbd_node(address, export), title=f"nbd {address} {export}")
+
+
+def lasting_disk(address: str, export: str) -> Disk:
+    """Return a disk on an NBD server that may change the disk's size, or be away for a while.
+
+    `GuestVm.follow_size` moves it to a new connection, with the size that the server tells then.
+    """
+    node = lasting_node(address, export)
+    return Disk({"driver": "raw", "file": node}, title=f"nbd {address} {export}")
+
+
+def lasting_node(address: str, export: str) -> Blockdev:
+    """Return QEMU's description of a connection that outlives its server.
+
+    While the server is away the guest's requests wait, as they would for a storage system that
+    fails over.
+    """
+    return {**_nbd_node(address, export), "reconnect-delay": RECONNECT_SECONDS}
+
+
+def _nbd_node(address: str, export: str) -> Blockdev:
+    return {"driver": "nbd", "server": _nbd_server(address), "export": export}
 
 
 def _nbd_server(address: str) -> Blockdev:

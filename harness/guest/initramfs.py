@@ -1,4 +1,4 @@
-"""The guest's initramfs: our agent as /init, the virtio modules, mke2fs and e2fsck, nothing else.
+"""The guest's initramfs: our agent as /init, the virtio modules, the e2fsprogs, nothing else.
 
 The archive is a gzipped cpio ("newc"), written here byte for byte without time stamps, so the
 same inputs give the same file. Standard library only.
@@ -17,7 +17,7 @@ from harness.errors import Inconclusive
 from harness.guest.kernel import Kernel, run_tool
 
 AGENT: Final = Path(__file__).parent / "agent"
-PROGRAMS: Final = ("mke2fs", "e2fsck")
+PROGRAMS: Final = ("mke2fs", "e2fsck", "resize2fs")
 SYSTEM_FOLDERS: Final = "/usr/sbin:/sbin:/usr/bin:/bin"
 COMPILE: Final = ("-std=gnu11", "-D_GNU_SOURCE", "-static", "-O2", "-Wall", "-Wextra", "-s")
 COMPILE_SECONDS: Final = 120.0

@@ -33,7 +33,10 @@ OptionValue = str | int
 
 @dataclass(frozen=True, slots=True)
 class GuestPlan:
-    """What one guest is made of; `options` reach the agent as mp.NAME=VALUE."""
+    """What one guest is made of; `options` reach the agent as mp.NAME=VALUE.
+
+    With `monitored` QEMU listens to commands of ours, which can change its first disk's size.
+    """
 
     images: GuestImages
     role: str
@@ -42,13 +45,16 @@ class GuestPlan:
     console_log: Path
     memory_mib: int = 160
     accelerator: str = "tcg"
+    monitored: bool = False
 
 
-def command_line(plan: GuestPlan, port_descriptor: int, config_descriptor: int) -> list[str]:
+def command_line(
+    plan: GuestPlan, port_descriptor: int, config_descriptor: int, monitor_descriptor: int = -1
+) -> list[str]:
     """Return the arguments that start the guest.
 
-    The port is an open socket that QEMU inherits. `config_descriptor` is read only if a disk is
-    secret.
+    The port is an open socket that QEMU inherits, and so is the monitor of a plan that has one.
+    `config_descriptor` is read only if a disk is secret.
     """
     arguments = [
         "qemu-system-x86_64",
@@ -63,6 +69,9 @@ def command_line(plan: GuestPlan, port_descriptor: int, config_descriptor: int) 
         *("-chardev", f"socket,id=port,fd={port_descriptor}"),
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
     ]
+    if plan.monitored:
+        arguments += ["-chardev", f"socket,id=monitor,fd={monitor_descriptor}"]
+        arguments += ["-mon", "chardev=monitor,mode=control"]
     if any(disk.secret for disk in plan.disks):
         arguments += ["-readconfig", f"/dev/fd/{config_descriptor}"]
     for number, disk in enumerate(plan.disks):

@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from harness.errors import Inconclusive, MountproofError
+from harness.guest.disks import Blockdev
+from harness.guest.monitor import Monitor
 from harness.guest.qemu_command import (
     GuestPlan,
     command_line,
@@ -54,23 +56,31 @@ class GuestVm:
         self._arguments: list[str] = []
         self._errors_path = plan.console_log.with_suffix(".qemu.log")
         self._ended = False
+        self._port: socket.socket | None = None
+        self._monitor: Monitor | None = None
+        self._connections = 0
 
     def start(self) -> None:
         """Start the machine; the first line comes 2 to 4 s later (TCG)."""
         assert self._process is None, "a GuestVm runs once"
         ours, theirs = socket.socketpair()
+        asking, answering = socket.socketpair()
         configuration, text = os.pipe(), secret_configuration(self.plan.disks)
+        inherited = (theirs.fileno(), configuration[0], answering.fileno())
         try:
-            self._arguments = command_line(self.plan, theirs.fileno(), configuration[0])
+            self._arguments = command_line(self.plan, *inherited)
             self._fill(configuration[1], text)
             self.started_at = time.monotonic()
-            self._process = self._spawn((theirs.fileno(), configuration[0]))
+            self._process = self._spawn(inherited)
         except BaseException:
             ours.close()
+            asking.close()
             raise
         finally:
             theirs.close()
+            answering.close()
             os.close(configuration[0])
+        self._port, self._monitor = ours, Monitor(asking)
         threading.Thread(target=self._read, args=(ours,), daemon=True, name="guest-port").start()
 
     @staticmethod
@@ -79,7 +89,7 @@ class GuestVm:
         with os.fdopen(descriptor, "w", encoding="utf-8") as pipe:
             pipe.write(text)
 
-    def _spawn(self, inherited: tuple[int, int]) -> subprocess.Popen[bytes]:
+    def _spawn(self, inherited: tuple[int, int, int]) -> subprocess.Popen[bytes]:
         self.plan.console_log.parent.mkdir(parents=True, exist_ok=True)
         with self._errors_path.open("wb") as errors:
             try:
@@ -178,6 +188,33 @@ class GuestVm:
             f"{said[-3:]}. QEMU: {self.complaints[-400:]!r}; see {self.plan.console_log.name}."
         )
 
+    def say(self, text: str) -> None:
+        """Send the agent a line; `Inconclusive` if the guest is gone."""
+        try:
+            assert self._port is not None, "start() comes first"
+            self._port.sendall(f"{text}\n".encode())
+        except OSError as error:
+            raise Inconclusive(f"the guest heard nothing: {error.strerror}") from error
+
+    def follow_size(self, connection: Blockdev, size_bytes: int) -> None:
+        """Give the first disk a new connection and tell the kernel the disk's new size.
+
+        QEMU's NBD driver learns a size only when it connects, so the running disk moves to a new
+        `connection` (an NBD node of the same export); what is in flight is finished first, and the
+        guest notices nothing but the size. For plans that are `monitored` only.
+        """
+        assert self.plan.monitored, "this guest has no monitor"
+        assert self._monitor is not None, "start() comes first"
+        before = f"connection{self._connections}"
+        self._connections += 1
+        node = f"connection{self._connections}"
+        self._monitor.command("blockdev-add", **connection, node_name=node)
+        disk = {"driver": "raw", "node-name": "disk0", "file": node}
+        self._monitor.command("blockdev-reopen", options=[disk])
+        self._monitor.command("block_resize", node_name="disk0", size=size_bytes)
+        if self._connections > 1:  # the first was part of the command line and goes by itself
+            self._monitor.command("blockdev-del", node_name=before)
+
     def kill(self) -> float:
         """Send SIGKILL, as a power cut would; return the CLOCK_MONOTONIC second of it.
 
@@ -216,6 +253,8 @@ class GuestVm:
         if process.poll() is None:
             process.kill()
         process.wait(END_SECONDS)
+        if self._monitor is not None:
+            self._monitor.close()
 
 
 def guest_log(folder: Path, name: str) -> Path:

@@ -19,6 +19,7 @@ uint64_t option_number(const char *name, uint64_t otherwise);
 /* port.c: the line protocol with the harness */
 void port_open(void);
 void port_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool port_hear(char *line, size_t size, int wait_ms); /* one line of the harness, without its end; false: none came */
 
 /* clock.c */
 uint64_t clock_ms(void); /* since the guest's kernel started */
@@ -58,6 +59,9 @@ bool filesystem_format(uint64_t seed);
 int filesystem_mount(void); /* 0 or errno */
 int filesystem_unmount(void);
 bool filesystem_prepare(void); /* wait for the disk, format it if told to, mount it */
+bool filesystem_grow(uint64_t bytes);   /* mounted: wait until the disk has that size, then fill it */
+bool filesystem_shrink(uint64_t bytes); /* unmounted: to that size, the disk itself stays as it is */
+uint64_t filesystem_bytes(void);        /* of the ext file system on the disk; 0: not readable */
 uint64_t filesystem_errors(void); /* errors the kernel's ext4 has recorded since the disk was formatted */
 unsigned device_errors(void);  /* I/O errors of DISK in the kernel's log */
 

@@ -135,3 +135,45 @@ unsigned device_errors(void)
         errors++;
     return errors;
 }
+
+uint64_t filesystem_bytes(void)
+{
+    uint8_t superblock[32];
+    int descriptor = open(DISK, O_RDONLY | O_CLOEXEC);
+    ssize_t length = descriptor < 0 ? -1 : pread(descriptor, superblock, sizeof superblock, 1024);
+    if (descriptor >= 0)
+        close(descriptor);
+    if (length != (ssize_t)sizeof superblock)
+        return 0;
+    return (uint64_t)little32(superblock + 4) << (10 + little32(superblock + 24));
+}
+
+static bool disk_has(uint64_t bytes)
+{
+    for (uint64_t deadline = clock_ms() + PATIENCE_MS; clock_ms() < deadline; clock_sleep_us(1000)) {
+        int descriptor = open(DISK, O_RDONLY | O_CLOEXEC);
+        int64_t size = descriptor < 0 ? -1 : disk_size(descriptor);
+        if (descriptor >= 0)
+            close(descriptor);
+        if (size == (int64_t)bytes)
+            return true;
+    }
+    return false;
+}
+
+bool filesystem_grow(uint64_t bytes)
+{
+    char *const arguments[] = {"/sbin/resize2fs", DISK, NULL};
+    return disk_has(bytes) && command_run("resize2fs", arguments) == 0;
+}
+
+bool filesystem_shrink(uint64_t bytes)
+{
+    /* resize2fs wants a file system that was just checked; -p mends nothing that needs a decision. */
+    char sectors[32];
+    snprintf(sectors, sizeof sectors, "%llus", (unsigned long long)bytes / 512);
+    char *const check[] = {"/sbin/e2fsck", "-f", "-p", DISK, NULL};
+    char *const resize[] = {"/sbin/resize2fs", DISK, sectors, NULL};
+    int checked = command_run("e2fsck", check);
+    return (checked == 0 || checked == 1) && command_run("resize2fs", resize) == 0;
+}

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -78,4 +79,20 @@ void port_say(const char *format, ...)
         sent += (int)step;
     }
     pthread_mutex_unlock(&lock);
+}
+
+bool port_hear(char *line, size_t size, int wait_ms)
+{
+    size_t length = 0;
+    struct pollfd watched = {port, POLLIN, 0};
+    while (length + 1 < size && poll(&watched, 1, length == 0 ? wait_ms : PATIENCE_MS) == 1) {
+        if (!(watched.revents & POLLIN) || read(port, line + length, 1) != 1)
+            return false; /* the harness has gone */
+        if (line[length] == '\n') {
+            line[length] = '\0';
+            return true;
+        }
+        length++;
+    }
+    return false;
 }
