@@ -6,6 +6,7 @@ without surely valid authority, whatever the mode (protocol.md H11, P6): a node 
 wake up silent.
 """
 
+from engine.core.dirty import regions_of
 from engine.core.epochs import Batch, EpochQueue, Order
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import (
@@ -21,7 +22,7 @@ from engine.core.messages import (
 )
 from engine.core.operations import DURABLE, REMOTE, Operation, Operations
 from engine.core.primary_status import PROMISING, Standing
-from engine.core.settings import Mode, VolumeSettings
+from engine.core.settings import REGION_BYTES, Mode, VolumeSettings
 from engine.core.shipping import Shipper
 
 
@@ -45,19 +46,21 @@ class Clients:
         self.capturing = False
         self.guarded = False
 
-    def write(self, now_us: int, event: WriteRequested | ZeroRequested) -> Operation:
-        """Begin a write or zero; its `epoch` is set if it is queued for the blob."""
+    def begin(self, event: WriteRequested | ZeroRequested) -> Operation:
+        """A write or zero arrived."""
         operation = Operation(event.op, event.offset, event.length, fua=event.fua)
         if event.fua:
             operation.waits |= DURABLE
         self.operations.begin(operation)
+        return operation
+
+    def issue(
+        self, now_us: int, operation: Operation, event: WriteRequested | ZeroRequested
+    ) -> Command:
+        """Queue it for the blob, which sets its `epoch`, or not; say what the volume has to do."""
         if self.capturing:
             payload = event.payload if isinstance(event, WriteRequested) else None
             self._capture(now_us, operation, payload)
-        return operation
-
-    def local(self, event: WriteRequested | ZeroRequested) -> Command:
-        """What the volume has to do for it."""
         if isinstance(event, ZeroRequested):
             return LocalZero(event.op, event.offset, event.length)
         return LocalWrite(event.op, event.offset, event.length, event.payload)
@@ -105,6 +108,15 @@ class Clients:
         if isinstance(event, WriteRequested | ZeroRequested | FlushRequested):
             return [Reply(event.op, EIO)]
         return []
+
+    def busy_regions(self) -> set[int]:
+        """Regions of the bitmap with a local write or a put under way, or something queued."""
+        busy = {start // REGION_BYTES for start in self._queue.touched()}
+        for offset, length in self._shipper.touched():
+            busy.update(regions_of(offset, length))
+        for operation in self.operations.unwritten():
+            busy.update(regions_of(operation.offset, operation.length))
+        return busy
 
     def lag_bytes(self) -> int:
         """Bytes that are not known to be in the blob."""

@@ -9,6 +9,7 @@ atomic.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Protocol
 
@@ -99,6 +100,11 @@ class EpochQueue:
         if not self.open.is_empty():
             return self.open
         return self._sealed[-1] if self._sealed else None
+
+    def touched(self) -> Iterator[int]:
+        """Offsets, one at least a MiB, near which something is queued."""
+        for epoch in (*self._sealed, self.open):
+            yield from epoch.content.touched()
 
     def oldest_us(self) -> int | None:
         """Arrival of the oldest write that waits here, None if nothing waits."""

@@ -20,9 +20,13 @@ REMOTE = 4
 
 
 class Operation:
-    """One write, zero or flush of a client. `epoch`: where its payload is queued, if it is."""
+    """One write, zero or flush of a client.
 
-    __slots__ = ("epoch", "fua", "length", "offset", "op", "waits")
+    `epoch`: where its payload is queued, if it is; `parked`: it waits for its bit (dirty.py) and
+    was issued neither to the volume nor to the queue.
+    """
+
+    __slots__ = ("epoch", "fua", "length", "offset", "op", "parked", "waits")
 
     def __init__(self, op: int, offset: int, length: int, *, fua: bool) -> None:
         self.op = op
@@ -31,6 +35,7 @@ class Operation:
         self.fua = fua
         self.waits = LOCAL
         self.epoch: Epoch | None = None
+        self.parked = False
 
 
 class Operations:
@@ -56,7 +61,11 @@ class Operations:
 
     def uncaptured(self) -> list[Operation]:
         """Writes that are still on their way to the volume and that nobody will put."""
-        return [op for op in self._open.values() if op.waits & LOCAL and op.epoch is None]
+        return [op for op in self.unwritten() if op.epoch is None]
+
+    def unwritten(self) -> list[Operation]:
+        """Writes that were issued to the volume and are not known to be in it."""
+        return [op for op in self._open.values() if op.waits & LOCAL and not op.parked]
 
     def forget_captured(self, now_us: int) -> list[Command]:
         """The queue was dropped: nobody waits for the blob, every open write is uncaptured."""

@@ -60,6 +60,11 @@ class PayloadMap:
         for region in sorted(self._regions):
             yield from self._regions[region]
 
+    def touched(self) -> Iterator[int]:
+        """The start of every MiB that holds something."""
+        for region in self._regions:
+            yield region * REGION_BYTES
+
     def atomic(self) -> Extent | None:
         """The whole content as one request, which the store applies atomically, if it can be."""
         if not self.covered or not self.is_contiguous():

@@ -14,11 +14,15 @@ crash. Status and acknowledgements never promise more than the phase gives (H18,
 from collections.abc import Iterator
 from itertools import count
 
-from engine.core import lease_keeper, shipping
+from engine.core import dirty, lease_keeper, shipping
 from engine.core.clients import Clients
+from engine.core.dirty import ClientWrite, DirtyRegions
 from engine.core.epochs import Batch, EpochQueue
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import (
+    EIO,
+    BitsDurable,
+    BitsFailed,
     Command,
     Done,
     Event,
@@ -42,7 +46,7 @@ from engine.core.messages import (
     WriteRequested,
     ZeroRequested,
 )
-from engine.core.operations import LOCAL
+from engine.core.operations import LOCAL, Operation
 from engine.core.primary_status import ENDED, PROMISING, Phase, PrimaryStatus, Standing
 from engine.core.protecting import Protecting
 from engine.core.settings import VolumeSettings
@@ -73,6 +77,8 @@ class PrimaryMachine:
         )
         self._clients = Clients(settings, self._standing, self._queue, self._shipper, self._keeper)
         self._operations = self._clients.operations
+        self._dirty = DirtyRegions(self._next_id)
+        self._volume_bytes = settings.volume_bytes
         self._way = Protecting(
             settings,
             self._standing,
@@ -126,8 +132,12 @@ class PrimaryMachine:
             case VolumeReadFailed():
                 reason = f"the volume cannot be read (errno {event.error})"
                 return self._end(Phase.HALTED, reason)
+            case BitsDurable():
+                return self._bits_durable(now_us, event)
+            case BitsFailed():
+                return self._bits_failed(now_us, event)
             case Started():
-                return self._way.start(event)
+                return self._start(now_us, event)
             case StopRequested():
                 return self._stop(now_us)
             case _:
@@ -158,14 +168,21 @@ class PrimaryMachine:
 
     # ── client operations ─────────────────────────────────────────────────────────────────────
 
-    def _write(self, now_us: int, event: WriteRequested | ZeroRequested) -> list[Command]:
+    def _write(self, now_us: int, event: ClientWrite) -> list[Command]:
         if self._leaving:
             # The blob's ETag is being recorded as that of this volume: neither may change now.
             return self._clients.turn_away(event)
-        operation = self._clients.write(now_us, event)
+        operation = self._clients.begin(event)
+        if not self._dirty.admit(operation, event):
+            return self._dirty.wait(operation, event)
+        return [self._issue(now_us, operation, event)]
+
+    def _issue(self, now_us: int, operation: Operation, event: ClientWrite) -> Command:
+        """The bits of the write are durable: the volume may have it, and the blob."""
+        command = self._clients.issue(now_us, operation, event)
         if operation.epoch is None:
             self._way.write_began(operation)
-        return [self._clients.local(event)]
+        return command
 
     def _flush(self, event: FlushRequested) -> list[Command]:
         if self._leaving:
@@ -175,7 +192,7 @@ class PrimaryMachine:
     def _local_done(self, now_us: int, op: int) -> list[Command]:
         operation = self._operations.get(op)
         if operation is None:
-            return []
+            return self._flushed(now_us, op)
         wrote = operation.waits & LOCAL
         out = self._operations.local_done(now_us, operation)
         if wrote and operation.epoch is None:
@@ -191,12 +208,59 @@ class PrimaryMachine:
         """
         operation = self._operations.get(event.op)
         if operation is None:
-            return []
+            return self._flush_failed(event)
+        if operation.waits & LOCAL and operation.epoch is not None:
+            self._dirty.spoil(operation.offset, operation.length)
         out = self._operations.fail(operation, event.error)
         out.append(Note("local-error", (("errno", event.error), ("offset", operation.offset))))
         if operation.waits & LOCAL and operation.epoch is None:
             out += self._way.write_ended(now_us, operation)
         return self._settle(now_us, out)
+
+    # ── the write-intent bitmap ───────────────────────────────────────────────────────────────
+
+    def _start(self, now_us: int, event: Started) -> list[Command]:
+        if event.dirty is None:
+            # Whatever happens before the first copy is complete: the next start must know it.
+            bits = self._dirty.set_all(self._volume_bytes)
+        else:
+            self._dirty.load(event.dirty)
+            bits = self._dirty.arm(now_us)
+        return [*bits, *self._way.start(event)]
+
+    def _bits_durable(self, now_us: int, event: BitsDurable) -> list[Command]:
+        ready = self._dirty.durable(event.id)
+        out = self._dirty.arm(now_us)
+        out += [self._issue(now_us, operation, write) for operation, write in ready]
+        return self._settle(now_us, out)
+
+    def _bits_failed(self, now_us: int, event: BitsFailed) -> list[Command]:
+        """The volume must not have what a crash would forget: these writes fail."""
+        failing, ready = self._dirty.failed(event.id)
+        out: list[Command] = [Note("bitmap-error", (("errno", event.error),))]
+        for operation in failing:
+            out += self._operations.fail(operation, EIO)
+        out += [self._issue(now_us, operation, write) for operation, write in ready]
+        return self._settle(now_us, [*out, *self._dirty.arm(now_us)])
+
+    def _clean(self, now_us: int) -> list[Command]:
+        running = self._standing.phase is Phase.RUNNING
+        return self._dirty.tick(now_us, self._clients.busy_regions() if running else None)
+
+    def _flushed(self, now_us: int, op: int) -> list[Command]:
+        """A flush of the machine's own is done."""
+        out = self._dirty.flushed(op)
+        if self._leaving and self._awaited < 0:
+            return [*out, *self._look_once_more()]
+        return self._settle(now_us, out)
+
+    def _flush_failed(self, event: LocalFailed) -> list[Command]:
+        self._dirty.flush_failed(event.op)
+        if self._leaving and self._awaited < 0:
+            # The bits stay, and without the ETag the next start goes by them.
+            detail = f"stopped, but the volume cannot be flushed (errno {event.error})"
+            return self._end(Phase.STOPPED, detail)
+        return []
 
     def _finished(self, batch: Batch) -> None:
         """The shipper: a batch is known to be in the blob."""
@@ -218,6 +282,8 @@ class PrimaryMachine:
     def _timer(self, now_us: int, key: str) -> list[Command]:
         if key == shipping.TIMER:
             return self._settle(now_us, [])
+        if key == dirty.TIMER:
+            return self._clean(now_us)
         if key == lease_keeper.TIMER:
             return self._keeper.timer(now_us)
         if key == LEAVE_TIMER and self._leaving and self._awaited < 0:
@@ -271,6 +337,7 @@ class PrimaryMachine:
         self._standing.reason = detail
         self._keeper.forget()
         self._shipper.open = False
+        self._dirty.drop_parked()
         fields = (("reason", detail), ("etag", self._last_etag))
         replies, self._replies = self._replies, []
         return [*replies, Note(phase.value, fields), *self._operations.fail_all()]
@@ -287,10 +354,10 @@ class PrimaryMachine:
     def _release_when_drained(self) -> list[Command]:
         if not (self._queue.is_empty() and self._shipper.is_idle()) or self._leaving:
             return []
-        if len(self._operations):
+        if len(self._operations) or self._dirty.is_flushing():
             return []
         self._leaving = True
-        return self._look_once_more()
+        return self._dirty.settle(()) or self._look_once_more()
 
     def _look_once_more(self) -> list[Command]:
         self._awaited = self._next_id()

@@ -12,7 +12,7 @@ requests (F1).
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
 from engine.core.epochs import Batch, EpochQueue
@@ -127,6 +127,11 @@ class Shipper:
     def in_flight(self) -> int:
         """How many data requests have no answer yet."""
         return len(self._in_flight)
+
+    def touched(self) -> Iterator[tuple[int, int]]:
+        """Offset and length of everything of the batch under way."""
+        for extent in self.batch.extents if self.batch else ():
+            yield extent.offset, extent.length
 
     def unsent_bytes(self) -> int:
         """Bytes of the batch under way; Unknown counts as unsent (H39)."""

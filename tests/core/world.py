@@ -13,6 +13,7 @@ from random import Random
 from typing import Protocol
 
 from engine.core.messages import (
+    BitsDurable,
     Command,
     Create,
     Event,
@@ -23,6 +24,8 @@ from engine.core.messages import (
     LocalFlush,
     LocalWrite,
     LocalZero,
+    MarkClean,
+    MarkDirty,
     MountDisk,
     NewLease,
     Note,
@@ -37,6 +40,7 @@ from engine.core.messages import (
     Unknown,
     VolumeRead,
 )
+from engine.core.settings import REGION_BYTES
 from engine.units import PAGE_BYTES, SECOND_US
 from tests.core.blob_model import BlobModel
 
@@ -166,11 +170,15 @@ class World:
 
 @dataclass
 class LocalVolume:
-    """The protected volume; `at_once`: a write takes effect when asked, not when done."""
+    """The protected volume; `at_once`: a write takes effect when asked, not when done.
+
+    `bits`: the durable write-intent bitmap beside it.
+    """
 
     size_bytes: int
     at_once: bool
     pages: dict[int, object] = field(default_factory=dict)
+    bits: set[int] = field(default_factory=set)
 
     def write(self, command: LocalWrite | LocalZero) -> None:
         """Change it."""
@@ -213,6 +221,7 @@ class Node:
         self._timers: dict[str, int] = {}
         self._timer_ids = count(1)
         self._local_free_us = 0
+        self._bits_free_us = 0
 
     def deliver(self, event: Event) -> None:
         """An event reaches the machine, now or when the node wakes."""
@@ -238,7 +247,7 @@ class Node:
         for event in waiting:
             self.deliver(event)
 
-    def _execute(self, command: Command) -> None:
+    def _execute(self, command: Command) -> None:  # noqa: C901  # one case a command
         world = self.world
         match command:
             case Reply():
@@ -258,6 +267,11 @@ class Node:
                 self.deliver_later(world.random.randint(10, 9000), LocalDone(command.op))
             case ReadVolume():
                 self._read_volume(command)
+            case MarkDirty():
+                self._mark_dirty(command)
+            case MarkClean():
+                assert self.volume is not None
+                self.volume.bits.difference_update(command.regions)
             case _:
                 world.request(self, command)
 
@@ -268,6 +282,10 @@ class Node:
     def _write_locally(self, command: LocalWrite | LocalZero) -> None:
         volume, world = self.volume, self.world
         assert volume is not None
+        touched = range(
+            command.offset // REGION_BYTES, -(-(command.offset + command.length) // REGION_BYTES)
+        )
+        assert volume.bits.issuperset(touched), f"P5: {command} before its bits are durable"
         if volume.at_once:
             volume.write(command)
             self.deliver_later(0, LocalDone(command.op))
@@ -281,6 +299,19 @@ class Node:
                 self.deliver(LocalDone(command.op))
 
         world.at(self._local_free_us, finish)
+
+    def _mark_dirty(self, command: MarkDirty) -> None:
+        """One at a time and in their order, as the shell's bitmap file is written."""
+        volume, world = self.volume, self.world
+        assert volume is not None
+        self._bits_free_us = max(self._bits_free_us, world.now_us) + world.random.randint(10, 3000)
+
+        def finish() -> None:
+            if not self.dead:
+                volume.bits.update(command.regions)
+                self.deliver(BitsDurable(command.id))
+
+        world.at(self._bits_free_us, finish)
 
     def _read_volume(self, command: ReadVolume) -> None:
         volume, random = self.volume, self.world.random
