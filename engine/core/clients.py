@@ -21,7 +21,7 @@ from engine.core.messages import (
     ZeroRequested,
 )
 from engine.core.operations import DURABLE, REMOTE, Operation, Operations
-from engine.core.primary_status import PROMISING, Standing
+from engine.core.primary_status import ACKNOWLEDGING, Standing
 from engine.core.settings import REGION_BYTES, Mode, VolumeSettings
 from engine.core.shipping import Shipper
 
@@ -88,11 +88,15 @@ class Clients:
             return
         operation.waits |= REMOTE
 
-    def forget_captured(self, now_us: int) -> list[Command]:
-        """Seeding will copy the volume: what is queued would put older content over newer."""
+    def forget_captured(self, now_us: int, *, guarded: bool = False) -> list[Command]:
+        """The volume will be copied: what is queued would put older content over newer.
+
+        guarded: the blob may be failed over to meanwhile, to a pinned point.
+        """
         self.capturing = False
-        self.guarded = False
+        self.guarded = guarded
         self._queue.clear()
+        self._shipper.forget()
         return self.operations.forget_captured(now_us)
 
     def in_blob(self, now_us: int, batch: Batch) -> list[Command]:
@@ -140,7 +144,7 @@ class Clients:
 
     def _may_acknowledge(self, now_us: int) -> bool:
         """Is authority sure, and, where the mode runs ahead of the blob, the lag within bounds?"""
-        if self.guarded and not (self._keeper.holds(now_us) and self._standing.phase in PROMISING):
+        if self.guarded and not (self._keeper.holds(now_us) and self._standing.phase in ACKNOWLEDGING):
             return False
         mode = self._settings.mode
         if mode is Mode.SYNC:

@@ -11,6 +11,7 @@ class Phase(StrEnum):
     CREATING = "creating"
     OWNING = "owning"
     SEEDING = "seeding"
+    RESYNCING = "resyncing"
     SEALING = "sealing"
     RUNNING = "protected"
     STOPPING = "stopping"
@@ -25,6 +26,9 @@ ENDED = (Phase.STOPPED, Phase.DEMOTED, Phase.REFUSED, Phase.HALTED)
 
 PROMISING = (Phase.RUNNING, Phase.STOPPING)
 """Phases in which an acknowledgement carries the promise of the mode (H18)."""
+
+ACKNOWLEDGING = (*PROMISING, Phase.RESYNCING)
+"""Phases in which a guarded operation may be acknowledged; a resync promises its point only."""
 
 
 class Standing:

@@ -1,7 +1,9 @@
-"""First seeding: copy what is written in the volume into a blob that is marked as not yet usable.
+"""Seeding and resync: copy the volume, or what of it is dirty, into a blob that is marked.
 
 Passes: the first walks the volume once, in order, sending only what is written; writes that arrive
-behind the cursor make their region dirty, and further passes send the dirty regions. When few are
+behind the cursor make their region dirty, and further passes send the dirty regions. A resync knows
+the dirty regions from the bitmap and begins with those passes, after a local flush: what it sends
+must not be newer than what a power loss leaves in the volume (H28). When few are
 left the primary captures new writes in its epoch queue instead (`capturing`), the last dirty
 regions are copied, and once the queue is drained to that point the blob is an image the volume had
 (protocol.md RESYNC; H30: hold new writes in order, drain, unmark).
@@ -10,7 +12,7 @@ Between passes a Raise makes every earlier request dead (P1); within a pass no t
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum, auto
 
 from engine.core.messages import (
@@ -18,6 +20,7 @@ from engine.core.messages import (
     Command,
     Done,
     Failed,
+    LocalFlush,
     Note,
     Part,
     Put,
@@ -55,17 +58,27 @@ class Seeding:
     """Copies the volume. `finished` once everything that was to be copied is in the blob."""
 
     def __init__(
-        self, volume_bytes: int, connections: int, next_id: Callable[[], int], *, blob_is_zero: bool
+        self,
+        volume_bytes: int,
+        connections: int,
+        next_id: Callable[[], int],
+        *,
+        blob_is_zero: bool,
+        dirty: Collection[int] | None = None,
     ) -> None:
+        """`dirty`: only these regions are lacking; None: everything is."""
         self._volume_bytes = volume_bytes
         self._connections = connections
         self._next_id = next_id
         self._clear_holes = not blob_is_zero
-        self._first_pass = True
-        self._passes = 1
-        self._cursor = 0
+        self._first_pass = dirty is None
+        self._passes = 1 if dirty is None else 0
+        self._cursor = 0 if dirty is None else volume_bytes
+        self._flush_first = dirty is not None
+        self._flushing = 0
+        self._lacking = len(dirty) if dirty is not None else 0
         self._regions: deque[tuple[int, int]] = deque()
-        self._dirty: set[int] = set()
+        self._dirty: set[int] = set(dirty or ())
         self._reading: tuple[int, int, int] | None = None
         self._during_read: list[tuple[int, int]] = []
         self._ready: deque[Extent] = deque()
@@ -93,7 +106,10 @@ class Seeding:
         self.trouble = None
 
     def progress(self) -> tuple[int, int]:
-        """Bytes of the volume walked in the first pass, and its size."""
+        """Bytes walked in the first pass, or known to be in the blob again, and of how many."""
+        if self._lacking:
+            left = min(len(self._dirty) + len(self._regions), self._lacking)
+            return ((self._lacking - left) * REGION_BYTES, self._lacking * REGION_BYTES)
         return (self._cursor if self._first_pass else self._volume_bytes, self._volume_bytes)
 
     def write_began(self, offset: int, length: int) -> None:
@@ -119,6 +135,8 @@ class Seeding:
         out: list[Command] = []
         if self.trouble or self._raising >= 0 or now_us < self._wait_until_us or self.finished:
             return out
+        if self._flush_first:
+            return self._flush()
         if self._raise_first:
             if not self._in_flight:
                 out.append(self._raise())
@@ -128,6 +146,29 @@ class Seeding:
         if self._reading is None and len(self._ready) <= self._connections:
             out.extend(self._read_on(now_us))
         return out
+
+    def flushed(self, now_us: int, op: int) -> list[Command]:
+        """The flush of the volume is done: what is read from now on survives a power loss."""
+        if op != self._flushing:
+            return []
+        self._flushing = 0
+        self._flush_first = False
+        return self.pump(now_us)
+
+    def volume_failed(self, now_us: int, command_id: int) -> list[Command]:
+        """The volume could not be read or flushed: again after a wait."""
+        if self._flushing and command_id == self._flushing:
+            self._flushing = 0
+        elif self._reading is not None and command_id == self._reading[0]:
+            _, start, end = self._reading
+            self._reading = None
+            self._during_read.clear()
+            if not self._first_pass:
+                self._regions.appendleft((start, end))
+        else:
+            return []
+        self._wait_until_us = now_us + BACKOFF_US
+        return [SetTimer(TIMER, self._wait_until_us)]
 
     def volume_read(self, now_us: int, event: VolumeRead) -> list[Command]:
         """A piece of the volume was read: queue it, and its holes if they must be cleared."""
@@ -203,12 +244,20 @@ class Seeding:
             self.capturing = True
         for region in sorted(self._dirty):
             start = region * REGION_BYTES
+            if start >= self._volume_bytes:
+                continue
             self._regions.append((start, min(start + REGION_BYTES, self._volume_bytes)))
         self._dirty.clear()
         if not self._regions:
             return self.pump(now_us)
         self._raise_first = True
         return self.pump(now_us)
+
+    def _flush(self) -> list[Command]:
+        if self._flushing:
+            return []
+        self._flushing = -self._next_id()
+        return [LocalFlush(self._flushing)]
 
     def _read(self, start: int, end: int) -> Command:
         command_id = self._next_id()

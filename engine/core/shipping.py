@@ -120,6 +120,12 @@ class Shipper:
         self.trouble = None
         self.detail = ""
 
+    def forget(self) -> None:
+        """Drop the batch under way; only where a Raise comes before anything else is sent."""
+        self.batch = None
+        self._todo.clear()
+        self._in_flight.clear()
+
     def is_idle(self) -> bool:
         """Whether nothing is in flight and no batch is under way."""
         return self.batch is None and self._awaited < 0

@@ -92,8 +92,8 @@ class Started:
     clean_etag: the blob's ETag at an orderly stop, when the volume is unchanged since; else "".
     reseed: the operator allows everything to be sent anew, which makes the blob unusable meanwhile.
     dirty: the regions whose bits are set in the durable bitmap, which bound what the blob may lack;
-    None: there is no bitmap that can be trusted, or the volume was changed by somebody else since an
-    orderly stop, so everything may be lacking; the machine then sets every bit first (MarkDirty).
+    None: there is no bitmap that can be trusted, or somebody else changed the volume since an
+    orderly stop: everything may be lacking, and the machine sets every bit first (MarkDirty).
     """
 
     previous_lease: str = ""
