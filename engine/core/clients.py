@@ -4,6 +4,10 @@ A write is executed locally and, while `capturing`, queued for the blob with the
 While `guarded`, the blob may be failed over to without asking this node, so nothing is acknowledged
 without surely valid authority, whatever the mode (protocol.md H11, P6): a node that was paused must
 wake up silent.
+
+Where a mode runs ahead of the blob, acknowledgements stop at the bound in bytes and at half the
+bound in time, and clients stop asking when they get no answers: an outage of the store, however
+long, fills the queue to its bound and not further, so it never overflows into a resync (H21).
 """
 
 from engine.core.dirty import regions_of
@@ -125,6 +129,16 @@ class Clients:
     def lag_bytes(self) -> int:
         """Bytes that are not known to be in the blob."""
         return self._queue.size + self._shipper.unsent_bytes()
+
+    def is_within_bound(self, now_us: int) -> bool:
+        """Whether what the mode promises holds now: past the bound a store outage shows (H39).
+
+        In bytes it always holds: what would pass that bound is held back, and not acknowledged.
+        """
+        if self._settings.mode is not Mode.ASYNC:
+            return True
+        oldest = self.oldest_us()
+        return oldest is None or now_us - oldest <= self._settings.max_lag_us
 
     def oldest_us(self) -> int | None:
         """Arrival of the oldest write that is not known to be in the blob."""

@@ -130,8 +130,8 @@ class PrimaryMachine:
             case LocalFailed():
                 return self._local_failed(now_us, event)
             case VolumeReadFailed():
-                reason = f"the volume cannot be read (errno {event.error})"
-                return self._end(Phase.HALTED, reason)
+                note = Note("volume-unreadable", (("errno", event.error),))
+                return [note, *self._way.volume_failed(now_us, event.id)]
             case BitsDurable():
                 return self._bits_durable(now_us, event)
             case BitsFailed():
@@ -150,7 +150,9 @@ class PrimaryMachine:
         return PrimaryStatus(
             phase=self.phase.value,
             reason=self.reason,
-            protected=self.phase is Phase.RUNNING and self._keeper.holds(now_us),
+            protected=self.phase is Phase.RUNNING
+            and self._keeper.holds(now_us)
+            and self._clients.is_within_bound(now_us),
             authority_left_us=max(0, self._keeper.authority_us - now_us),
             lag_us=0 if oldest is None else now_us - oldest,
             lag_bytes=self._clients.lag_bytes(),
@@ -252,6 +254,7 @@ class PrimaryMachine:
         out = self._dirty.flushed(op)
         if self._leaving and self._awaited < 0:
             return [*out, *self._look_once_more()]
+        out += self._way.flushed(now_us, op)
         return self._settle(now_us, out)
 
     def _flush_failed(self, event: LocalFailed) -> list[Command]:
@@ -260,7 +263,7 @@ class PrimaryMachine:
             # The bits stay, and without the ETag the next start goes by them.
             detail = f"stopped, but the volume cannot be flushed (errno {event.error})"
             return self._end(Phase.STOPPED, detail)
-        return []
+        return self._way.volume_failed(self._now_us, event.op)
 
     def _finished(self, batch: Batch) -> None:
         """The shipper: a batch is known to be in the blob."""

@@ -134,6 +134,18 @@ class Protecting:
             return []
         return self._after_seeding_step(now_us, self._seeding.volume_read(now_us, event))
 
+    def flushed(self, now_us: int, op: int) -> list[Command]:
+        """A flush of the machine's own is done."""
+        if self._seeding is None:
+            return []
+        return self._after_seeding_step(now_us, self._seeding.flushed(now_us, op))
+
+    def volume_failed(self, now_us: int, command_id: int) -> list[Command]:
+        """The volume could not be read or flushed for the copy."""
+        if self._seeding is None:
+            return []
+        return self._seeding.volume_failed(now_us, command_id)
+
     def write_began(self, operation: Operation) -> None:
         """A client's write that is not captured arrived."""
         if self._seeding is not None:
