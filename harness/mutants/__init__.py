@@ -1,0 +1,1 @@
+"""Planted bugs: small, named changes of the engine's core that the harness must find."""
