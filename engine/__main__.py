@@ -1,32 +1,27 @@
-"""`python -m engine primary | standby | status | failover`: one site as a process, and asking it.
+"""`python -m engine primary | standby | status | failover | resize | point | points`.
 
-Exit codes: 0 done, 2 the store or the asked process is not there, a failover is refused or a stop
-was not orderly, 64 usage or configuration, 70 a bug.
+One site as a process, and asking it. Exit codes: 0 done, 2 the store or the asked process is not
+there, what was asked is refused or a stop was not orderly, 64 usage or configuration, 70 a bug.
 """
 
 import argparse
 import asyncio
 import gc
-import json
 import sys
-import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from engine.core.standby_phase import Phase
+from engine import operator_commands
 from engine.errors import EngineError, PolicyError
 from engine.policy import Policy, parse_policy
-from engine.shell.control import Answer, ask
 from engine.shell.redaction import redact
 
+SITES = ("primary", "standby")
 EXIT_USAGE = 64
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 SWITCH_SECONDS = 0.0002
 GC_ALLOCATIONS = 100_000
-UNDECIDED = (Phase.SUSPECTING, Phase.CONFIRMING)
-DECISION_SECONDS = 10.0
-DECISION_POLL_SECONDS = 0.1
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,7 +39,10 @@ def _arguments() -> argparse.ArgumentParser:
         "primary": "protect the policy's volumes until SIGTERM",
         "standby": "watch the primary and take over when it dies, until SIGTERM",
         "status": "ask the processes of both sites that run on this machine",
-        "failover": "ask the standby to take a volume over now",
+        "failover": "ask a standby to take a volume over now",
+        "resize": "give a protected volume, and its disk, another size",
+        "point": "take a recovery point of a volume now",
+        "points": "list a volume's recovery points",
     }
     made = {name: commands.add_parser(name, help=text) for name, text in texts.items()}
     for one in made.values():
@@ -54,8 +52,15 @@ def _arguments() -> argparse.ArgumentParser:
         action="store_true",
         help="after an unclean stop, send the volume anew; no failover is possible meanwhile",
     )
-    made["status"].add_argument("--json", action="store_true", help="print one JSON object")
-    made["failover"].add_argument("--volume", required=True, help="the volume's name in the policy")
+    for name in ("status", "resize", "point", "points"):
+        made[name].add_argument("--json", action="store_true", help="print one JSON object")
+    for name in ("failover", "resize", "point", "points"):
+        made[name].add_argument("--volume", required=True, help="the volume's name in the policy")
+    made["resize"].add_argument(
+        "--size", required=True, help="bytes, or +bytes to grow by; K, M, G, T: powers of 1024"
+    )
+    for name in ("standby", "failover"):
+        made[name].add_argument("--node", default="", help="which standby; the first by default")
     made["failover"].add_argument(
         "--force", action="store_true", help="break a live primary's lease; may lose up to the RPO"
     )
@@ -119,77 +124,27 @@ async def _serve_site(arguments: argparse.Namespace, policy: Policy) -> int:
         return await PrimaryProcess(policy, folder, store).run(reseed=arguments.reseed)
     from engine.shell.standby_process import StandbyProcess
 
-    return await StandbyProcess(policy, folder, store).run()
+    site = policy.standby_of(arguments.node)
+    return await StandbyProcess(policy, site, folder, store).run()
 
 
-def _status(arguments: argparse.Namespace, policy: Policy) -> int:
-    folder = arguments.policy.parent
-    request: Answer = {"request": "status"}
-    sites = {
-        "primary": ask(folder / policy.primary.state, request),
-        "standby": ask(folder / policy.standby.state, request),
-    }
-    if arguments.json:
-        print(json.dumps(sites))
-    else:
-        for site, answer in sites.items():
-            _print_site(site, answer)
-    return 0 if any(sites.values()) else 2
-
-
-def _print_site(site: str, answer: Answer | None) -> None:
-    if answer is None:
-        print(f"{site}: no process runs here")
-        return
-    if "error" in answer:
-        print(f"{site}: {answer['error']}")
-        return
-    print(f"{site}: node {answer['node']}")
-    volumes = answer["volumes"]
-    assert isinstance(volumes, dict)
-    for name, facts in volumes.items():
-        told = [f"{key} {_show(value)}" for key, value in facts.items() if value not in ("", 0, -1)]
-        told += [f"{key} no" for key, value in facts.items() if value is False]
-        print(f"  {name}: {', '.join(told)}")
-
-
-def _show(value: object) -> object:
-    return "yes" if value is True else value
-
-
-def _failover(arguments: argparse.Namespace, policy: Policy) -> int:
-    policy.volume(arguments.volume)
-    request: Answer = {
-        "request": "failover",
-        "volume": arguments.volume,
-        "forced": arguments.force,
-    }
-    state = arguments.policy.parent / policy.standby.state
-    answer = _decided(state, arguments.volume, ask(state, request))
-    if answer is None:
-        print("no standby process runs on this machine: start `python -m engine standby` first")
-        return 2
-    if answer.get("phase") == Phase.REFUSED:
-        answer = {**answer, "refused": answer["reason"]}
-    if "refused" in answer:
-        print(f"failover of {arguments.volume} is refused: {answer['refused']}")
-        return 2
-    print(answer.get("error") or json.dumps(answer))
-    return EXIT_USAGE if "error" in answer else 0
-
-
-def _decided(state: Path, volume: str, answer: Answer | None) -> Answer | None:
-    """What became of an asked failover: the standby looks at the blob before it begins or refuses.
-
-    A store that does not answer leaves it open; then the answer says so in its `reason`.
-    """
-    deadline = time.monotonic() + DECISION_SECONDS
-    while answer is not None and answer.get("phase") in UNDECIDED and time.monotonic() < deadline:
-        time.sleep(DECISION_POLL_SECONDS)
-        site = ask(state, {"request": "status"})
-        volumes = site.get("volumes") if site is not None else None
-        answer = {"volume": volume, **volumes[volume]} if isinstance(volumes, dict) else site
-    return answer
+def _ask_site(asked: argparse.Namespace, policy: Policy) -> int:
+    folder = asked.policy.parent
+    match asked.command:
+        case "status":
+            return operator_commands.status(policy, folder, as_json=asked.json)
+        case "failover":
+            return operator_commands.failover(
+                policy, folder, asked.volume, node=asked.node, forced=asked.force
+            )
+        case "resize":
+            return operator_commands.resize(
+                policy, folder, asked.volume, asked.size, as_json=asked.json
+            )
+        case "point":
+            return operator_commands.point(policy, folder, asked.volume, as_json=asked.json)
+        case _:
+            return operator_commands.points(policy, folder, asked.volume, as_json=asked.json)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -197,13 +152,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _arguments().parse_args(argv)
     try:
         policy = read_policy(arguments.policy)
-        match arguments.command:
-            case "status":
-                return _status(arguments, policy)
-            case "failover":
-                return _failover(arguments, policy)
-            case _:
-                return asyncio.run(_run_site(arguments, policy))
+        if arguments.command in SITES:
+            return asyncio.run(_run_site(arguments, policy))
+        return _ask_site(arguments, policy)
     except EngineError as error:
         print(f"engine {arguments.command}: {redact(str(error))}", file=sys.stderr)
         return error.exit_code

@@ -21,6 +21,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _BLOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
 _PORT = re.compile(r"[0-9]{1,5}")
 _CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,62}")
+_LABEL = re.compile(r"(?:[!-~](?:[ -~]{0,98}[!-~])?)?")
+INTERVAL_SECONDS_MIN = 0.5
+POINTS_KEPT_MAX = 100
+"""A premium page blob has at most so many snapshots (facts.md)."""
 LEASE_SECONDS = range(15, 61)
 """Finite leases last 15 to 60 seconds (Azure REST, Lease Blob)."""
 
@@ -50,11 +54,20 @@ class HeartbeatPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SitePolicy:
-    """One site's state folder and node name; `fence` matters to the standby only."""
+    """One site's state folder and node name; `fence` and `listen` (UDP) are a standby's only."""
 
     state: str
     node: str
     fence: Fence = Fence.EXPIRY
+    listen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PointsPolicy:
+    """Recovery points: one every so many seconds (0: on request only), so many of them kept."""
+
+    interval_seconds: float = 0.0
+    keep: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,8 @@ class VolumePolicy:
     max_lag_seconds: float = 5.0
     max_lag_bytes: int = 64 * MIB
     connections: int = 4
+    label: str = ""
+    points: PointsPolicy = PointsPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +96,21 @@ class Policy:
     heartbeat: HeartbeatPolicy
     lease_seconds: int
     primary: SitePolicy
-    standby: SitePolicy
+    standbys: tuple[SitePolicy, ...]
     volumes: tuple[VolumePolicy, ...]
+
+    @property
+    def standby(self) -> SitePolicy:
+        """The first standby, which a command means that names no node."""
+        return self.standbys[0]
+
+    def standby_of(self, node: str) -> SitePolicy:
+        """The standby of this node, the first for "". Raises PolicyError listing the nodes."""
+        for standby in self.standbys:
+            if node in ("", standby.node):
+                return standby
+        nodes = ", ".join(standby.node for standby in self.standbys)
+        raise PolicyError(f"{self.where}: there is no standby {node!r}; there are: {nodes}")
 
     def volume(self, name: str) -> VolumePolicy:
         """The volume of this name. Raises PolicyError listing the names there are."""
@@ -113,19 +141,14 @@ def parse_policy(text: str, where: str) -> Policy:
     for key in ("name", "path", "blob", "listen"):
         _refuse_twice(where, key, (getattr(volume, key) for volume in volumes))
     primary = _site(top.table("primary"), "primary-1")
-    standby = _site(top.table("standby"), "standby-1")
-    if primary.node == standby.node:
-        raise PolicyError(
-            f"{where}: primary.node and standby.node are both {primary.node!r}; a blob says by the"
-            " node's name who owns it, so each site needs its own"
-        )
+    standbys = _standbys(top, primary, heartbeat.listen)
     return Policy(
         where=where,
         store=_store(top.table("store")),
         heartbeat=heartbeat,
         lease_seconds=lease_seconds,
         primary=primary,
-        standby=standby,
+        standbys=standbys,
         volumes=volumes,
     )
 
@@ -157,12 +180,16 @@ def _heartbeat(table: "_Reader") -> HeartbeatPolicy:
         table.seconds("interval_seconds", 0.5),
         table.seconds("timeout_seconds", 3.0),
     )
-    host, colon, port = policy.listen.rpartition(":")
-    if not (host and colon and _PORT.fullmatch(port) and 0 < int(port) < 65536):
-        raise table.wrong("listen", 'an address "HOST:PORT" for UDP')
+    _check_address(table, policy.listen)
     if policy.timeout_seconds < 2 * policy.interval_seconds:
         raise table.wrong("timeout_seconds", "at least twice interval_seconds")
     return policy
+
+
+def _check_address(table: "_Reader", address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and _PORT.fullmatch(port) and 0 < int(port) < 65536):
+        raise table.wrong("listen", 'an address "HOST:PORT" for UDP')
 
 
 def _site(table: "_Reader", node: str) -> SitePolicy:
@@ -170,6 +197,27 @@ def _site(table: "_Reader", node: str) -> SitePolicy:
     named = table.text("node", node)
     table.match("node", named, _NAME, "a name of letters, digits and . _ -")
     return SitePolicy(table.text("state"), named, table.choice("fence", Fence, Fence.EXPIRY))
+
+
+def _standbys(top: "_Reader", primary: SitePolicy, listen: str) -> tuple[SitePolicy, ...]:
+    """One table [standby], or an array [[standby]] in which each may listen elsewhere."""
+    found: list[SitePolicy] = []
+    for number, table in enumerate(top.one_or_more("standby"), start=1):
+        table.allow("state", "node", "fence", "listen")
+        node = table.text("node", f"standby-{number}")
+        table.match("node", node, _NAME, "a name of letters, digits and . _ -")
+        heard_at = table.text("listen", listen)
+        _check_address(table, heard_at)
+        fence = table.choice("fence", Fence, Fence.EXPIRY)
+        if node == primary.node:
+            raise PolicyError(
+                f"{top.where}: primary.node and standby.node are both {node!r}; a blob says by the"
+                " node's name who owns it, so each site needs its own"
+            )
+        found.append(SitePolicy(table.text("state"), node, fence, heard_at))
+    for key in ("node", "state", "listen"):
+        _refuse_twice(top.where, key, (getattr(site, key) for site in found), "standbys")
+    return tuple(found)
 
 
 def _volume(table: "_Reader") -> VolumePolicy:
@@ -183,6 +231,8 @@ def _volume(table: "_Reader") -> VolumePolicy:
         "max_lag_seconds",
         "max_lag_bytes",
         "connections",
+        "label",
+        "points",
     )
     name = table.text("name")
     table.match("name", name, _NAME, "a name of letters, digits and . _ -")
@@ -194,25 +244,59 @@ def _volume(table: "_Reader") -> VolumePolicy:
     connections = table.integer("connections", 4)
     if not 1 <= connections <= 64:
         raise table.wrong("connections", "1 to 64")
+    mode = table.choice("mode", Mode, None)
+    order = table.choice("order", Order, None)
+    lag_seconds = table.seconds("max_lag_seconds", 5.0)
+    label = table.text("label", "")
+    table.match(
+        "label", label, _LABEL, "at most 100 printable ASCII characters, none outer a space"
+    )
     return VolumePolicy(
         name=name,
         path=table.text("path"),
         blob=blob,
-        mode=table.choice("mode", Mode, None),
-        order=table.choice("order", Order, None),
+        mode=mode,
+        order=order,
         listen=table.text("listen"),
-        max_lag_seconds=table.seconds("max_lag_seconds", 5.0),
+        max_lag_seconds=lag_seconds,
         max_lag_bytes=lag_bytes,
         connections=connections,
+        label=label,
+        points=_points(table, mode, order, lag_seconds),
     )
 
 
-def _refuse_twice(where: str, key: str, values: Iterable[str]) -> None:
+def _points(volume: "_Reader", mode: Mode, order: Order, lag_seconds: float) -> PointsPolicy:
+    table = volume.table("points", required=False)
+    table.allow("interval_seconds", "keep")
+    seconds = table.seconds("interval_seconds", 0.0) if table.has("interval_seconds") else 0.0
+    if seconds and seconds < INTERVAL_SECONDS_MIN:
+        raise table.wrong("interval_seconds", f"at least {INTERVAL_SECONDS_MIN}")
+    keep = table.integer("keep", 4)
+    if not 1 <= keep <= POINTS_KEPT_MAX:
+        raise table.wrong("keep", f"1 to {POINTS_KEPT_MAX}")
+    if order is Order.INTERVAL:
+        if mode is not Mode.ASYNC:
+            raise volume.wrong(
+                "mode",
+                'async with order = "interval": a write is safe only with'
+                " the point that closes its interval",
+            )
+        if not seconds:
+            raise table.wrong("interval_seconds", 'given with order = "interval"')
+        if lag_seconds < 2 * seconds:
+            raise volume.wrong(
+                "max_lag_seconds", 'at least twice points.interval_seconds with order = "interval"'
+            )
+    return PointsPolicy(seconds, keep)
+
+
+def _refuse_twice(where: str, key: str, values: Iterable[str], what: str = "volumes") -> None:
     seen: list[str] = []
     for value in values:
         if value in seen:
             raise PolicyError(
-                f"{where}: two volumes have {key} = {value!r}; each needs its own, or they would"
+                f"{where}: two {what} have {key} = {value!r}; each needs its own, or they would"
                 " overwrite each other"
             )
         seen.append(value)
@@ -243,13 +327,24 @@ class _Reader:
             raise PolicyError(f"{self.where}: the table [{key}] is missing")
         if not isinstance(value, dict):
             raise self.wrong(key, "a table")
-        return _Reader(self.where, key, value)
+        return _Reader(self.where, self._path(key), value)
 
     def tables(self, key: str) -> list["_Reader"]:
         value = self._table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             raise self.wrong(key, "an array of tables, [[volume]]")
         return [_Reader(self.where, f"{key}[{i}]", entry) for i, entry in enumerate(value)]
+
+    def one_or_more(self, key: str) -> list["_Reader"]:
+        if isinstance(self._table.get(key), list):
+            found = self.tables(key)
+            if not found:
+                raise self.wrong(key, f"at least one [[{key}]]")
+            return found
+        return [self.table(key)]
+
+    def has(self, key: str) -> bool:
+        return key in self._table
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self._table.get(key, default)

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from engine.errors import ConfigurationError, EngineError
@@ -19,12 +19,14 @@ ANSWER_SECONDS = 10.0
 _PATH_BYTES_MAX = 107
 
 Answer = dict[str, object]
+Respond = Callable[[Answer], Answer | Awaitable[Answer]]
+"""Answers at once, or says later: what takes long must not keep the loop."""
 
 
 class ControlServer:
     """Answers requests with `respond(request) -> answer`, in the loop's thread."""
 
-    def __init__(self, folder: Path, respond: Callable[[Answer], Answer]) -> None:
+    def __init__(self, folder: Path, respond: Respond) -> None:
         self._path = folder / SOCKET_NAME
         self._respond = respond
         self._server: asyncio.Server | None = None
@@ -54,14 +56,14 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # the asker went away, or sent a line without end
         finally:
             writer.close()
 
-    def _answer(self, line: bytes) -> Answer:
+    async def _answer(self, line: bytes) -> Answer:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -69,15 +71,16 @@ class ControlServer:
         if not isinstance(request, dict):
             return {"error": "a request is a JSON object"}
         try:
-            return self._respond(request)
+            answer = self._respond(request)
+            return answer if isinstance(answer, dict) else await answer
         except EngineError as error:
             return {"error": str(error)}
 
 
-def ask(folder: Path, request: Answer) -> Answer | None:
+def ask(folder: Path, request: Answer, seconds: float = ANSWER_SECONDS) -> Answer | None:
     """Ask the process that runs on this state folder; None if none does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(ANSWER_SECONDS)
+        sock.settimeout(seconds)
         try:
             sock.connect(str(folder / SOCKET_NAME))
             sock.sendall(json.dumps(request).encode() + b"\n")
@@ -86,7 +89,7 @@ def ask(folder: Path, request: Answer) -> Answer | None:
         except (FileNotFoundError, NotADirectoryError, ConnectionError):
             return None
         except TimeoutError:
-            return {"error": f"the process does not answer within {ANSWER_SECONDS:.0f} s: it hangs"}
+            return {"error": f"the process does not answer within {seconds:.0f} s: it hangs"}
         except (OSError, ValueError) as error:
             return {"error": f"{folder / SOCKET_NAME} cannot be asked: {error}"}
     return answer if isinstance(answer, dict) else None

@@ -60,23 +60,24 @@ class _Link(asyncio.DatagramProtocol):
 
 
 class HeartbeatSender:
-    """The primary's end: speaks every interval, remembers when the standby last answered."""
+    """The primary's end: speaks every interval, remembers when a standby last answered."""
 
     def __init__(self, node: str, interval_s: float) -> None:
         self._node = node
         self._interval_s = interval_s
         self._sequence = 0
-        self._transport: asyncio.DatagramTransport | None = None
+        self._transports: list[asyncio.DatagramTransport] = []
         self._timer: asyncio.TimerHandle | None = None
         self.answered_at: float | None = None
 
     async def open(self, address: str) -> None:
-        """Get ready to speak to the standby. Raises ConfigurationError: no such address."""
+        """Get ready to speak to one more standby. Raises ConfigurationError: no such address."""
         loop = asyncio.get_running_loop()
         try:
-            self._transport, _ = await loop.create_datagram_endpoint(
+            transport, _ = await loop.create_datagram_endpoint(
                 lambda: _Link(self._answered), remote_addr=parse_address(address)
             )
+            self._transports.append(transport)
         except OSError as error:
             raise ConfigurationError(
                 f"heartbeat.listen {address}: cannot speak to it: {error.strerror}; correct the"
@@ -92,24 +93,26 @@ class HeartbeatSender:
         """Say that silence will mean an orderly stop, and be silent."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._transport is not None:
-            for _ in range(3):
-                self._sequence += 1
-                self._transport.sendto(Heartbeat(self._node, self._sequence, leaving=True).encode())
+        for _ in range(3):
+            self._send(leaving=True)
 
     def close(self) -> None:
         """Be silent."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._transport is not None:
-            self._transport.close()
+        for transport in self._transports:
+            transport.close()
 
     def _speak(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._interval_s, self._speak)
+        self._send(leaving=False)
+
+    def _send(self, *, leaving: bool) -> None:
         self._sequence += 1
-        if self._transport is not None:
-            self._transport.sendto(Heartbeat(self._node, self._sequence).encode())
+        datagram = Heartbeat(self._node, self._sequence, leaving).encode()
+        for transport in self._transports:
+            transport.sendto(datagram)
 
     def _answered(self, heartbeat: Heartbeat, _: object) -> None:
         del heartbeat

@@ -60,6 +60,10 @@ class NodeState:
         except ValueError:
             return ""
 
+    def bitmap_path(self, volume: str) -> Path:
+        """Where the volume's write-intent bitmap is (dirty_bitmap.py)."""
+        return self.folder / f"{volume}.dirty"
+
     def identity(self, volume: str) -> DiskIdentity:
         """The disk's identity, drawn at the first call."""
         kept = self._read(f"{volume}.identity")
@@ -84,6 +88,11 @@ class NodeState:
         """The blob held everything when the engine stopped in order."""
         self._write(f"{volume}.stopped", json.dumps({"etag": etag, "volume": fingerprint}))
 
+    def changed_since_stop(self, volume: str, fingerprint: str) -> bool:
+        """Whether there is a record of an orderly stop, and the volume may have changed since."""
+        kept = self._read(f"{volume}.stopped")
+        return bool(kept) and not _matching_etag(kept, fingerprint)
+
     def take_stop_record(self, volume: str, fingerprint: str) -> str:
         """The blob's ETag at the orderly stop, "" if there was none or the volume may have changed.
 
@@ -91,12 +100,7 @@ class NodeState:
         """
         kept = self._read(f"{volume}.stopped")
         (self.folder / f"{volume}.stopped").unlink(missing_ok=True)
-        try:
-            fields = json.loads(kept)
-            same = bool(fingerprint) and fields["volume"] == fingerprint
-            return str(fields["etag"]) if same else ""
-        except (ValueError, KeyError, TypeError):
-            return ""  # none, or damaged: then nothing is known
+        return _matching_etag(kept, fingerprint)
 
     def write_secret(self, name: str, text: str) -> Path:
         """Write a file that only this user can read; returns its path."""
@@ -128,3 +132,13 @@ class NodeState:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _matching_etag(kept: str, fingerprint: str) -> str:
+    """The ETag that a record of an orderly stop holds if it is of this very volume content."""
+    try:
+        fields = json.loads(kept)
+        same = bool(fingerprint) and fields["volume"] == fingerprint
+        return str(fields["etag"]) if same else ""
+    except (ValueError, KeyError, TypeError):
+        return ""  # none, or damaged: then nothing is known

@@ -57,6 +57,10 @@ class PageBlob:
     def __repr__(self) -> str:
         return f"PageBlob({self.account.url!r}, {self.container!r}, {self.blob!r})"
 
+    def place(self) -> bytes:
+        """Names account, container and blob, for telling one blob from another."""
+        return f"{self.account.name}/{self.container}/{self.blob}".encode()
+
     def execute(self, command: StoreCommand) -> StoreAnswer:
         """Do `command` once, and block until its outcome is known, or known to be unknown.
 
@@ -184,8 +188,9 @@ class PageBlob:
         if not _is_paged(command.offset, PAGE_BYTES):
             return self._refused(command, Refusal.RANGE, "a page begins at a multiple of 512")
         headers = {} if command.lease is None else {"x-ms-lease-id": command.lease}
+        query = {"snapshot": command.snapshot} if command.snapshot else {}
         response = read_pages_checked(
-            self.account, self._path, {}, headers, command.offset, PAGE_BYTES
+            self.account, self._path, query, headers, command.offset, PAGE_BYTES
         )
         if response.status != 206:
             return self._done(command, response, 206)

@@ -6,7 +6,9 @@ leases.
 """
 
 import asyncio
+import hashlib
 import signal
+from collections.abc import Awaitable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,13 +17,16 @@ from engine.core.primary import ENDED, Phase, PrimaryMachine
 from engine.core.settings import Mode, VolumeSettings
 from engine.errors import ConfigurationError
 from engine.policy import Policy, VolumePolicy
+from engine.shell import operator_requests
 from engine.shell.control import Answer, ControlServer
 from engine.shell.credentials import Store
+from engine.shell.dirty_bitmap import DirtyBitmap
 from engine.shell.events import emit
 from engine.shell.heartbeat_link import HeartbeatSender
 from engine.shell.machine_host import now_us
 from engine.shell.node_state import NodeState
 from engine.shell.primary_volume import PrimaryVolume
+from engine.shell.recovery_points import points
 from engine.shell.tap import TapServer, serve_tap
 from engine.shell.volume import Volume
 
@@ -61,19 +66,23 @@ class PrimaryProcess:
 
     async def _start(self, *, reseed: bool) -> None:
         for volume in self._policy.volumes:
-            self._volumes.append(self._open(volume))
+            self._volumes.append(self._open(volume, reseed=reseed))
         await self._control.start()
         for host, volume in zip(self._volumes, self._policy.volumes, strict=True):
             self._taps.append(await serve_tap(host, volume.listen))
             emit("started", {"volume": host.name, "listen": self._taps[-1].address})
-        await self._heartbeat.open(self._policy.heartbeat.listen)
+        for standby in self._policy.standbys:
+            await self._heartbeat.open(standby.listen)
         for host in self._volumes:
             record = self._state.take_stop_record(host.name, host.volume.fingerprint())
-            host.deliver(Started(self._state.last_lease(host.name), record, reseed))
+            lease = self._state.last_lease(host.name)
+            host.deliver(Started(lease, record, reseed, host.dirty_at_start))
 
-    def _open(self, policy: VolumePolicy) -> PrimaryVolume:
+    def _open(self, policy: VolumePolicy, *, reseed: bool) -> PrimaryVolume:
         volume = Volume(self._folder / policy.path, policy.name)
         identity = self._state.identity(policy.name)
+        blob = self._store.blobs[policy.name]
+        bitmap = self._open_bitmap(volume, identity.unique_id + blob.place(), reseed=reseed)
         settings = VolumeSettings(
             name=policy.name,
             node=self._policy.primary.node,
@@ -86,16 +95,41 @@ class PrimaryProcess:
             lease_seconds=self._policy.lease_seconds,
             max_lag_us=int(policy.max_lag_seconds * 1e6),
             max_lag_bytes=policy.max_lag_bytes,
+            label=policy.label,
+            point_interval_us=int(policy.points.interval_seconds * 1e6),
+            points_keep=policy.points.keep,
         )
-        blob = self._store.blobs[policy.name]
         machine = PrimaryMachine(settings)
         host = PrimaryVolume(
-            machine, volume, blob, self._state, emit, policy.connections, _niceness(policy.mode)
+            machine,
+            volume,
+            bitmap,
+            blob,
+            self._state,
+            emit,
+            policy.connections,
+            _niceness(policy.mode),
         )
         host.ended = self._volume_ended
         # Not earlier: a crashed primary that comes back only to be refused must not look alive.
         host.owned = self._heartbeat.start
         return host
+
+    def _open_bitmap(self, volume: Volume, of: bytes, *, reseed: bool) -> DirtyBitmap:
+        """Open what an earlier run kept; it is void if something else changed the volume since."""
+        binding = hashlib.sha256(of + volume.file_number().to_bytes(8, "little")).digest()
+        path = self._state.bitmap_path(volume.name)
+        bitmap = DirtyBitmap(path, binding, volume.size_bytes)
+        if bitmap.fresh:
+            emit("bitmap-made", {"volume": volume.name, "reason": bitmap.fresh})
+        changed = self._state.changed_since_stop(volume.name, volume.fingerprint())
+        if changed:
+            emit("volume-changed", {"volume": volume.name})
+        if changed or reseed:
+            # Durable before the record of the stop is taken away: it alone tells.
+            bitmap.distrust()
+            bitmap.commit()
+        return bitmap
 
     def _volume_ended(self, phase: Phase) -> None:
         del phase
@@ -149,9 +183,32 @@ class PrimaryProcess:
         self._store.close()
         self._state.close()
 
-    def _respond(self, request: Answer) -> Answer:
-        if request.get("request") != "status":
-            raise ConfigurationError("a primary answers the request `status` only")
+    def _respond(self, request: Answer) -> Answer | Awaitable[Answer]:
+        match request.get("request"):
+            case "status":
+                return self._status()
+            case "resize":
+                return operator_requests.resize(self._host(request), request)
+            case "point":
+                return operator_requests.take_point(self._host(request))
+            case "points":
+                name = self._host(request).name
+                return points(name, self._store.blobs[name])
+            case _:
+                raise ConfigurationError(
+                    "a primary answers the requests `status`, `resize`, `point` and `points`"
+                )
+
+    def _host(self, request: Answer) -> PrimaryVolume:
+        for host in self._volumes:
+            if host.name == request.get("volume"):
+                return host
+        names = ", ".join(host.name for host in self._volumes)
+        raise ConfigurationError(
+            f"there is no volume {request.get('volume')!r}; there are: {names}"
+        )
+
+    def _status(self) -> Answer:
         now = now_us()
         volumes = {h.name: asdict(h.machine.status(now)) for h in self._volumes}
         answered = self._heartbeat.answered_at

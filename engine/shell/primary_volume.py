@@ -10,17 +10,24 @@ from engine.core.messages import (
     LocalDone,
     LocalFailed,
     LocalFlush,
+    LocalResize,
     LocalWrite,
     LocalZero,
+    MarkClean,
+    MarkDirty,
     Note,
+    PointRequested,
     ReadVolume,
     Reply,
+    ResizeRequested,
     VolumeRead,
     VolumeReadFailed,
     WriteRequested,
     ZeroRequested,
 )
 from engine.core.primary import ENDED, Phase, PrimaryMachine
+from engine.shell.bitmap_keeper import BitmapKeeper
+from engine.shell.dirty_bitmap import DirtyBitmap
 from engine.shell.machine_host import Blob, Emit, MachineHost
 from engine.shell.node_state import NodeState
 from engine.shell.tap_handler import Done
@@ -34,6 +41,7 @@ class PrimaryVolume(MachineHost):
         self,
         machine: PrimaryMachine,
         volume: Volume,
+        bitmap: DirtyBitmap,
         blob: Blob,
         state: NodeState,
         emit: Emit,
@@ -46,24 +54,39 @@ class PrimaryVolume(MachineHost):
         self.size_bytes = volume.size_bytes
         self.ended: Callable[[Phase], None] = lambda _: None
         self.owned: Callable[[], None] = lambda: None
+        self.dirty_at_start = bitmap.dirty()
+        self._bitmap = BitmapKeeper(bitmap, self._answered, volume.name)
         self._ops = count(1)
         self._clients: dict[int, Done] = {}
         self.actions |= {
             LocalWrite: self._write_volume,
             LocalZero: self._zero_volume,
             LocalFlush: self._flush_volume,
+            LocalResize: self._resize_volume,
+            MarkDirty: self._bitmap.mark_dirty,
+            MarkClean: self._bitmap.mark_clean,
             ReadVolume: self._read_volume,
             Reply: self._reply,
         }
+
+    def close(self) -> None:
+        """Stop at once, with what is known to be clean written down."""
+        super().close()
+        self._bitmap.close()
 
     # ── the tap's side ────────────────────────────────────────────────────────────────────────
 
     def read(self, offset: int, length: int) -> bytes:
         """Read the volume."""
+        if offset + length > self.size_bytes:
+            raise OSError(errno.EINVAL, "past the end of a disk that was shrunk")
         return self.volume.read(offset, length)
 
     def write(self, offset: int, data: bytes, fua: bool, done: Done) -> None:
         """A client writes."""
+        if offset + len(data) > self.size_bytes:
+            done(errno.ENOSPC)
+            return
         self.begin_burst()
         op = next(self._ops)
         self._clients[op] = done
@@ -71,6 +94,9 @@ class PrimaryVolume(MachineHost):
 
     def zero(self, offset: int, length: int, fua: bool, done: Done) -> None:
         """A client trims or writes zeroes."""
+        if offset + length > self.size_bytes:
+            done(errno.ENOSPC)
+            return
         self.begin_burst()
         op = next(self._ops)
         self._clients[op] = done
@@ -81,6 +107,20 @@ class PrimaryVolume(MachineHost):
         op = next(self._ops)
         self._clients[op] = done
         self.deliver(FlushRequested(op))
+
+    # ── the operator's side ───────────────────────────────────────────────────────────────────
+
+    def resize(self, volume_bytes: int, done: Done) -> None:
+        """Give volume and disk another size; `done` when the blob has it too."""
+        op = next(self._ops)
+        self._clients[op] = done
+        self.deliver(ResizeRequested(op, volume_bytes))
+
+    def take_point(self, done: Done) -> None:
+        """Take a recovery point; `done` when it is listed."""
+        op = next(self._ops)
+        self._clients[op] = done
+        self.deliver(PointRequested(op))
 
     # ── the machine's side ────────────────────────────────────────────────────────────────────
 
@@ -100,6 +140,20 @@ class PrimaryVolume(MachineHost):
             self.post(LocalFailed(op, error.errno or errno.EIO))
         else:
             self.post(LocalDone(op))
+
+    def _resize_volume(self, command: LocalResize) -> None:
+        """In turn with the writes: one that comes later must find the new size."""
+
+        def act() -> None:
+            self.volume.resize(command.volume_bytes)
+            self.size_bytes = command.volume_bytes
+            self._bitmap.resize(command.volume_bytes)
+
+        self._locally(command.op, act)
+
+    def _answered(self, event: Event) -> None:
+        """The bitmap's thread: a mark is durable, or could not be made so."""
+        self._in_loop(self.deliver, event)
 
     def _flush_volume(self, command: LocalFlush) -> None:
         def work() -> Event:
@@ -137,5 +191,7 @@ class PrimaryVolume(MachineHost):
                 self._state.record_stop(self.name, str(etag), self.volume.fingerprint())
         if phase in (Phase.SEEDING, Phase.RUNNING):
             self.owned()
+        if phase is Phase.RUNNING:
+            self._bitmap.trust()
         if phase in ENDED:
             self.ended(phase)

@@ -7,7 +7,7 @@ read-only URL of the disk: a virtual machine mounts it straight from the blob.
 import asyncio
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from engine.core.messages import (
@@ -20,13 +20,14 @@ from engine.core.messages import (
 from engine.core.settings import StandbySettings
 from engine.core.standby import StandbyMachine
 from engine.errors import ConfigurationError
-from engine.policy import Policy, VolumePolicy
+from engine.policy import Policy, SitePolicy, VolumePolicy
 from engine.shell.control import Answer, ControlServer
 from engine.shell.credentials import Store
 from engine.shell.events import emit
 from engine.shell.heartbeat_link import Heartbeat, HeartbeatListener
 from engine.shell.machine_host import Blob, Emit, MachineHost, now_us
 from engine.shell.node_state import NodeState
+from engine.shell.recovery_points import points
 
 READ_URL_SECONDS = 7 * 24 * 3600
 """How long the URL that a mount is given stays valid."""
@@ -44,7 +45,7 @@ class StandbyVolume(MachineHost):
         blob: Blob,
         state: NodeState,
         emit: Emit,
-        read_url: Callable[[int], str],
+        read_url: Callable[[int, str], str],
     ) -> None:
         super().__init__(name, machine, blob, state, emit, STORE_THREADS)
         self.machine = machine
@@ -54,9 +55,12 @@ class StandbyVolume(MachineHost):
     def _mount(self, command: MountDisk) -> None:
         """Publish the disk; it is durable before `mounted` is said."""
         disk = {
-            "url": self._read_url(READ_URL_SECONDS),
+            "url": self._read_url(READ_URL_SECONDS, command.snapshot),
             "size_bytes": command.size_bytes,
             "term": command.term,
+            # "" for the live blob; a snapshot's id is the service's clock when it was taken (UTC).
+            "snapshot": command.snapshot,
+            "point_time": command.snapshot,
         }
         self._state.write_secret(f"{self.name}.mount.json", json.dumps(disk))
 
@@ -64,13 +68,14 @@ class StandbyVolume(MachineHost):
 class StandbyProcess:
     """All volumes of one standby site."""
 
-    def __init__(self, policy: Policy, folder: Path, store: Store) -> None:
+    def __init__(self, policy: Policy, site: SitePolicy, folder: Path, store: Store) -> None:
         self._policy = policy
+        self._site = site
         self._store = store
-        self._state = NodeState(folder / policy.standby.state)
+        self._state = NodeState(folder / site.state)
         self._volumes = {volume.name: self._watch(volume) for volume in policy.volumes}
         self._control = ControlServer(self._state.folder, self._respond)
-        self._heartbeat = HeartbeatListener(policy.standby.node, self._heard)
+        self._heartbeat = HeartbeatListener(site.node, self._heard)
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -80,7 +85,7 @@ class StandbyProcess:
             loop.add_signal_handler(number, self._stop.set)
         try:
             await self._control.start()
-            await self._heartbeat.start(self._policy.heartbeat.listen)
+            await self._heartbeat.start(self._site.listen)
             for host in self._volumes.values():
                 host.deliver(Started())
             await asyncio.to_thread(self._store.preload)
@@ -100,11 +105,11 @@ class StandbyProcess:
         policy = self._policy
         settings = StandbySettings(
             name=volume.name,
-            node=policy.standby.node,
+            node=self._site.node,
             lease_seconds=policy.lease_seconds,
             interval_us=int(policy.heartbeat.interval_seconds * 1e6),
             timeout_us=int(policy.heartbeat.timeout_seconds * 1e6),
-            fence=policy.standby.fence,
+            fence=self._site.fence,
         )
         blob = self._store.blobs[volume.name]
         machine = StandbyMachine(settings)
@@ -116,14 +121,19 @@ class StandbyProcess:
         for host in self._volumes.values():
             host.deliver(HeartbeatHeard(heartbeat.sequence, heartbeat.leaving))
 
-    def _respond(self, request: Answer) -> Answer:
+    def _respond(self, request: Answer) -> Answer | Awaitable[Answer]:
         match request.get("request"):
             case "status":
                 return self._status()
             case "failover":
                 return self._fail_over(request)
+            case "points":
+                host = self._host(request)
+                return points(host.name, self._store.blobs[host.name])
             case _:
-                raise ConfigurationError("a standby answers the requests `status` and `failover`")
+                raise ConfigurationError(
+                    "a standby answers the requests `status`, `failover` and `points`"
+                )
 
     def _status(self) -> Answer:
         now = now_us()
@@ -135,15 +145,20 @@ class StandbyProcess:
                 "reason": host.machine.reason,
                 "silent_us": -1 if heard < 0 else now - heard,
             }
-        return {"site": "standby", "node": self._policy.standby.node, "volumes": volumes}
+        return {"site": "standby", "node": self._site.node, "volumes": volumes}
 
-    def _fail_over(self, request: Answer) -> Answer:
+    def _host(self, request: Answer) -> StandbyVolume:
         name = str(request.get("volume"))
         host = self._volumes.get(name)
         if host is None:
             raise ConfigurationError(
                 f"there is no volume {name!r}; there are: {', '.join(self._volumes)}"
             )
+        return host
+
+    def _fail_over(self, request: Answer) -> Answer:
+        host = self._host(request)
+        name = host.name
         forced = request.get("forced") is True
         objection = host.machine.objection(now_us(), forced=forced)
         host.deliver(FailoverRequested(forced))

@@ -1,6 +1,7 @@
 """What the tap asks of the volume behind it.
 
-Offsets and lengths are bytes, multiples of 512, and lie inside the disk: the tap has checked them.
+Offsets and lengths are bytes, multiples of 512, and lie inside the disk as the client found it: the
+tap has checked that. A disk that changes its size meanwhile refuses what is past its end by itself.
 Every method is called in the loop's thread, in the order of arrival.
 """
 

@@ -41,7 +41,7 @@ class WrittenPart:
 
 
 class Volume:
-    """An open volume. `size_bytes` is what it had at opening."""
+    """An open volume. `size_bytes` is what it had at opening, or was given by `resize`."""
 
     def __init__(self, path: Path, name: str) -> None:
         """Open and lock `path`. Raises VolumeError: missing, no volume, busy, odd size."""
@@ -58,6 +58,22 @@ class Volume:
             os.close(self._fd)
             raise
         self._fallocate = _find_fallocate()
+
+    def file_number(self) -> int:
+        """What a file keeps and its replacement does not have: its inode; 0 of a device."""
+        return os.fstat(self._fd).st_ino if self._has_holes else 0
+
+    def may_have(self, size_bytes: int) -> bool:
+        """Whether `resize` to this size can work: a device has the size its maker gave it."""
+        return self._has_holes or os.lseek(self._fd, 0, os.SEEK_END) == size_bytes
+
+    def resize(self, size_bytes: int) -> None:
+        """Give the volume this size; a file's grown space reads zero. Raises OSError."""
+        if not self.may_have(size_bytes):
+            raise OSError(errno.EINVAL, "the device has another size")
+        if self._has_holes:
+            os.ftruncate(self._fd, size_bytes)
+        self.size_bytes = size_bytes
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes. Raises OSError."""

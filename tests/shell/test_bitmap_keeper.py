@@ -1,0 +1,119 @@
+"""Marks in order, answered when durable, many at one go."""
+
+import errno
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.core.messages import BitsDurable, BitsFailed, Event, MarkClean, MarkDirty
+from engine.core.settings import REGION_BYTES
+from engine.shell.bitmap_keeper import BitmapKeeper
+from engine.shell.dirty_bitmap import DirtyBitmap
+
+SIZE = 100 * REGION_BYTES
+
+
+class Gated(DirtyBitmap):
+    """A bitmap whose commits wait, fail, and are counted."""
+
+    def __init__(self, path: Path) -> None:
+        self.let = threading.Event()
+        self.let.set()
+        self.error = 0
+        self.commits = 0
+        super().__init__(path, bytes(32), SIZE)
+
+    def commit(self) -> None:
+        assert self.let.wait(10)
+        self.commits += bool(self._stale)
+        if self.error:
+            raise OSError(self.error, "no")
+        super().commit()
+
+
+class Desk:
+    """A keeper, its bitmap and the answers it gave."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "db.dirty"
+        self.bitmap = Gated(self.path)
+        self.answers: queue.Queue[Event] = queue.Queue()
+        self.keeper = BitmapKeeper(self.bitmap, self.answers.put, "db")
+        self.keeper.trust()
+
+    def next(self) -> Event:
+        return self.answers.get(timeout=10)
+
+    def on_disk(self) -> tuple[int, ...] | None:
+        other = DirtyBitmap(self.path, bytes(32), SIZE)
+        found = other.dirty()
+        other.close()
+        return found
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.bitmap.let.set()
+    made.keeper.close()
+
+
+def test_a_mark_is_on_disk_when_it_is_answered(desk: Desk) -> None:
+    desk.keeper.mark_dirty(MarkDirty(1, (4, 5)))
+    assert desk.next() == BitsDurable(1)
+    assert desk.on_disk() == (4, 5)
+
+
+def test_nothing_is_answered_before_the_disk_has_it(desk: Desk) -> None:
+    desk.bitmap.let.clear()
+    desk.keeper.mark_dirty(MarkDirty(1, (4,)))
+    with pytest.raises(queue.Empty):
+        desk.answers.get(timeout=0.1)
+    desk.bitmap.let.set()
+    assert desk.next() == BitsDurable(1)
+
+
+def test_marks_that_come_meanwhile_share_one_write(desk: Desk) -> None:
+    desk.keeper.mark_dirty(MarkDirty(0, (0,)))
+    assert desk.next() == BitsDurable(0)
+    desk.bitmap.let.clear()
+    before = desk.bitmap.commits
+    for number in range(1, 50):
+        desk.keeper.mark_dirty(MarkDirty(number, (number,)))
+    desk.bitmap.let.set()
+    assert [desk.next() for _ in range(1, 50)] == [BitsDurable(n) for n in range(1, 50)]
+    assert desk.bitmap.commits - before <= 2
+    assert desk.on_disk() == tuple(range(50))
+
+
+def test_dirty_and_clean_take_effect_in_their_order(desk: Desk) -> None:
+    desk.bitmap.let.clear()
+    desk.keeper.mark_dirty(MarkDirty(1, (7, 8)))
+    desk.keeper.mark_clean(MarkClean((7, 8)))
+    desk.keeper.mark_dirty(MarkDirty(2, (8,)))
+    desk.bitmap.let.set()
+    assert [desk.next(), desk.next()] == [BitsDurable(1), BitsDurable(2)]
+    assert desk.on_disk() == (8,)
+
+
+def test_a_failure_is_told_and_the_next_mark_makes_up_for_it(desk: Desk) -> None:
+    desk.bitmap.error = errno.ENOSPC
+    desk.keeper.mark_dirty(MarkDirty(1, (4,)))
+    assert desk.next() == BitsFailed(1, errno.ENOSPC)
+    desk.bitmap.error = 0
+    desk.keeper.mark_dirty(MarkDirty(2, (4, 5)))
+    assert desk.next() == BitsDurable(2)
+    assert desk.on_disk() == (4, 5)
+
+
+def test_the_end_writes_what_is_clean(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.keeper.mark_dirty(MarkDirty(1, (4, 5)))
+    desk.keeper.mark_clean(MarkClean((4,)))
+    desk.keeper.resize(SIZE)
+    desk.keeper.close()
+    assert desk.on_disk() == (5,)
