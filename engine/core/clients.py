@@ -158,7 +158,8 @@ class Clients:
 
     def _may_acknowledge(self, now_us: int) -> bool:
         """Is authority sure, and, where the mode runs ahead of the blob, the lag within bounds?"""
-        if self.guarded and not (self._keeper.holds(now_us) and self._standing.phase in ACKNOWLEDGING):
+        answering = self._standing.phase in ACKNOWLEDGING
+        if self.guarded and not (answering and self._keeper.holds(now_us)):
             return False
         mode = self._settings.mode
         if mode is Mode.SYNC:

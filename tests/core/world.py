@@ -172,22 +172,41 @@ class World:
 class LocalVolume:
     """The protected volume; `at_once`: a write takes effect when asked, not when done.
 
-    `bits`: the durable write-intent bitmap beside it.
+    `bits`: the durable write-intent bitmap beside it; `cached`: pages that no flush covers yet and
+    what a power loss would bring back (None: zeros), with the count of writes then.
     """
 
     size_bytes: int
     at_once: bool
     pages: dict[int, object] = field(default_factory=dict)
     bits: set[int] = field(default_factory=set)
+    cached: dict[int, tuple[object | None, int]] = field(default_factory=dict)
+    writes: int = 0
 
     def write(self, command: LocalWrite | LocalZero) -> None:
         """Change it."""
         first = command.offset // PAGE_BYTES
+        self.writes += 1
         for index in range(command.length // PAGE_BYTES):
-            self.pages.pop(first + index, None)
+            before = self.pages.pop(first + index, None)
+            self.cached[first + index] = (self.cached.get(first + index, (before,))[0], self.writes)
             if isinstance(command, LocalWrite):
                 assert isinstance(command.payload, tuple)
                 self.pages[first + index] = command.payload[index]
+
+    def flush(self, writes: int) -> None:
+        """Everything up to that count of writes survives a power loss."""
+        self.cached = {page: old for page, old in self.cached.items() if old[1] > writes}
+
+    def lose_power(self, random: Random) -> dict[int, object | None]:
+        """Any of what was not flushed is gone; returns what is there instead."""
+        lost = {page: old for page, (old, _) in self.cached.items() if random.random() < 0.5}
+        self.cached.clear()
+        for page, old in lost.items():
+            self.pages.pop(page, None)
+            if old is not None:
+                self.pages[page] = old
+        return lost
 
     def read(self, command: ReadVolume) -> VolumeRead:
         """Some of what is written in the span, in runs."""
@@ -264,7 +283,7 @@ class Node:
             case LocalWrite() | LocalZero():
                 self._write_locally(command)
             case LocalFlush():
-                self.deliver_later(world.random.randint(10, 9000), LocalDone(command.op))
+                self._flush_locally(command)
             case ReadVolume():
                 self._read_volume(command)
             case MarkDirty():
@@ -299,6 +318,18 @@ class Node:
                 self.deliver(LocalDone(command.op))
 
         world.at(self._local_free_us, finish)
+
+    def _flush_locally(self, command: LocalFlush) -> None:
+        volume, world = self.volume, self.world
+        assert volume is not None
+        covered = volume.writes
+
+        def finish() -> None:
+            if not self.dead:
+                volume.flush(covered)
+                self.deliver(LocalDone(command.op))
+
+        world.later(world.random.randint(10, 9000), finish)
 
     def _mark_dirty(self, command: MarkDirty) -> None:
         """One at a time and in their order, as the shell's bitmap file is written."""
