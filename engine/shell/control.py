@@ -89,7 +89,7 @@ def ask(folder: Path, request: Answer, seconds: float = ANSWER_SECONDS) -> Answe
         except (FileNotFoundError, NotADirectoryError, ConnectionError):
             return None
         except TimeoutError:
-            return {"error": f"the process does not answer within {seconds:.0f} s: it hangs"}
+            return {"error": f"the process does not answer within {seconds:g} s: it hangs"}
         except (OSError, ValueError) as error:
             return {"error": f"{folder / SOCKET_NAME} cannot be asked: {error}"}
     return answer if isinstance(answer, dict) else None

@@ -5,7 +5,7 @@ import json
 import socket
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,11 @@ import pytest
 
 from engine.errors import ConfigurationError
 from engine.shell import control
-from engine.shell.control import Answer, ControlServer, ask
+from engine.shell.control import Answer, ControlServer, Respond, ask
 
 
 @contextmanager
-def serving(folder: Path, respond: Callable[[Answer], Answer]) -> Iterator[ControlServer]:
+def serving(folder: Path, respond: Respond) -> Iterator[ControlServer]:
     """Run a server in a thread of its own."""
     loop = asyncio.new_event_loop()
     server = ControlServer(folder, respond)
@@ -49,6 +49,26 @@ def test_an_answer_and_a_refusal(tmp_path: Path) -> None:
     with serving(tmp_path, echo):
         assert ask(tmp_path, {"request": "status"}) == {"got": {"request": "status"}}
         assert ask(tmp_path, {"request": "refuse"}) == {"error": "not here"}
+
+
+def test_an_answer_may_come_later_and_be_a_refusal(tmp_path: Path) -> None:
+    async def later(request: Answer) -> Answer:
+        await asyncio.sleep(0.01)
+        return echo(request)
+
+    with serving(tmp_path, later):
+        assert ask(tmp_path, {"request": "points"}) == {"got": {"request": "points"}}
+        assert ask(tmp_path, {"request": "refuse"}) == {"error": "not here"}
+
+
+def test_a_process_that_does_not_answer_in_the_given_time_hangs(tmp_path: Path) -> None:
+    async def never(request: Answer) -> Answer:
+        await asyncio.sleep(30)
+        return request
+
+    with serving(tmp_path, never):
+        answer = ask(tmp_path, {"request": "resize"}, seconds=0.2)
+    assert answer == {"error": "the process does not answer within 0.2 s: it hangs"}
 
 
 def test_one_connection_may_ask_often(tmp_path: Path) -> None:

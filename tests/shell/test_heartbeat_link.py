@@ -100,6 +100,30 @@ def test_the_standby_hears_and_answers_and_is_told_of_leaving() -> None:
     asyncio.run(run())
 
 
+def test_every_standby_hears_one_primary() -> None:
+    async def run() -> None:
+        heard = [asyncio.Event(), asyncio.Event()]
+        sender = HeartbeatSender("alpha", 0.01)
+        listeners = []
+        for number, event in enumerate(heard):
+            port = free_udp_port()
+
+            def hear(_: Heartbeat, event: asyncio.Event = event) -> None:
+                event.set()
+
+            listeners.append(HeartbeatListener(f"beta-{number}", hear))
+            await listeners[-1].start(f"127.0.0.1:{port}")
+            await sender.open(f"127.0.0.1:{port}")
+        sender.start()
+        for event in heard:
+            await until(event)
+        sender.close()
+        for listener in listeners:
+            listener.close()
+
+    asyncio.run(run())
+
+
 def test_nobody_listening_is_no_error_and_somebody_may_come_later() -> None:
     async def run() -> None:
         port, heard = free_udp_port(), asyncio.Event()

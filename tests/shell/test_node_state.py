@@ -83,6 +83,16 @@ def test_a_record_of_another_volume_content_is_void_and_gone(state: NodeState) -
     assert state.take_stop_record("db", "8:1") == ""
 
 
+def test_a_change_since_the_stop_is_seen_before_the_record_is_taken(state: NodeState) -> None:
+    assert state.changed_since_stop("db", "8:1") is False
+    state.record_stop("db", "etag-1", "8:1")
+    assert state.changed_since_stop("db", "8:1") is False
+    assert state.changed_since_stop("db", "8:2") is True
+    assert state.changed_since_stop("db", "") is True
+    assert state.take_stop_record("db", "8:1") == "etag-1"
+    assert state.changed_since_stop("db", "8:2") is False
+
+
 def test_a_volume_of_which_nothing_is_known_has_no_record(state: NodeState) -> None:
     state.record_stop("db", "etag-1", "")
     assert state.take_stop_record("db", "") == ""

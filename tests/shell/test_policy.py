@@ -7,7 +7,7 @@ import pytest
 from engine.core.epochs import Order
 from engine.core.settings import Fence, Mode
 from engine.errors import PolicyError
-from engine.policy import Policy, StorePolicy, parse_policy
+from engine.policy import PointsPolicy, Policy, StorePolicy, parse_policy
 
 GOOD = """\
 [store]
@@ -163,7 +163,12 @@ def test_a_missing_key_is_named(line: str, path: str) -> None:
         ('"db.vhd"', '"/db.vhd"', "volume[0].blob = '/db.vhd' must be a blob's name"),
         ('"sync-on-flush"', '"always"', "volume[0].mode = 'always' must be one of sync,"),
         ('"sync-on-flush"', "1", "volume[0].mode = 1 must be one of"),
-        ('"strict"', '"interval"', "volume[0].order = 'interval' must be one of strict, flush"),
+        ('"strict"', '"loose"', "volume[0].order = 'loose' must be one of strict, flush, interval"),
+        ('"strict"', '"interval"', "volume[0].mode = 'sync-on-flush' must be async with order ="),
+        ("connections = 8", 'label = " db"', "volume[0].label = ' db' must be at most 100"),
+        ("connections = 8", 'label = "d\u00e9"', "volume[0].label = 'd\u00e9' must be"),
+        ("connections = 8", f'label = "{"x" * 101}"', "must be at most 100 printable ASCII"),
+        ("connections = 8", "points = 5", "volume[0].points = 5 must be a table"),
         ("= 2097152", "= 4096", "volume[0].max_lag_bytes = 4096 must be at least 1048576"),
         ("= 7.5", "= -1", "volume[0].max_lag_seconds = -1 must be"),
         ("connections = 8", "connections = 0", "volume[0].connections = 0 must be 1 to 64"),
@@ -229,3 +234,89 @@ def test_what_is_no_toml_is_said_to_be_none(text: str) -> None:
 def test_an_unknown_volume_is_answered_with_the_known_ones() -> None:
     with pytest.raises(PolicyError, match="no volume 'x'; there are: db, log"):
         parse(GOOD).volume("x")
+
+
+def with_points(table: str, extra: str = "") -> Policy:
+    """Parse the good policy with recovery points for its last volume, `log`."""
+    return parse(GOOD + extra + "[volume.points]\n" + table)
+
+
+def test_points_and_label_are_optional() -> None:
+    log = parse(GOOD).volume("log")
+    assert (log.points, log.label) == (PointsPolicy(0.0, 4), "")
+    log = with_points("interval_seconds = 2\nkeep = 9\n", 'label = "the log"\n').volume("log")
+    assert (log.points, log.label) == (PointsPolicy(2.0, 9), "the log")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("keep = 0", "volume[1].points.keep = 0 must be 1 to 100"),
+        ("keep = 101", "volume[1].points.keep = 101 must be 1 to 100"),
+        ("keep = 2.5", "volume[1].points.keep = 2.5 must be a whole number"),
+        ("interval_seconds = 0", "volume[1].points.interval_seconds = 0 must be a positive"),
+        ("interval_seconds = 0.1", "volume[1].points.interval_seconds = 0.1 must be at least 0.5"),
+        ("interval_seconds = 1e9", "volume[1].points.interval_seconds = 1000000000.0 must be"),
+        ("age = 5", "unknown key volume[1].points.age; known here: interval_seconds, keep"),
+    ],
+)
+def test_impossible_points_are_named(table: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=re.escape(said)):
+        with_points(table)
+
+
+def test_order_interval_needs_points_that_close_its_intervals() -> None:
+    text = GOOD.replace('"flush"', '"interval"')
+    with pytest.raises(PolicyError, match='interval_seconds = None must be given with order = "in'):
+        parse(text)
+    with pytest.raises(PolicyError, match="max_lag_seconds = None must be at least twice points"):
+        parse(text + "[volume.points]\ninterval_seconds = 3\n")
+    log = parse(text + "max_lag_seconds = 6\n[volume.points]\ninterval_seconds = 3\n").volume("log")
+    assert log.order is Order.INTERVAL
+
+
+TWO = """\
+[[standby]]
+state = "near"
+[[standby]]
+state = "far"
+listen = "127.0.0.1:7403"
+fence = "break"
+"""
+
+
+def with_standbys(tables: str) -> Policy:
+    return parse(re.sub(r"\[standby\]\n(?:[^\[].*\n)*", tables, GOOD))
+
+
+def test_two_standbys_each_have_node_state_and_address() -> None:
+    policy = with_standbys(TWO)
+    assert [(site.node, site.state, site.listen, site.fence.value) for site in policy.standbys] == [
+        ("standby-1", "near", "127.0.0.1:7402", "expiry"),
+        ("standby-2", "far", "127.0.0.1:7403", "break"),
+    ]
+    assert policy.standby_of("") is policy.standby is policy.standbys[0]
+    assert policy.standby_of("standby-2") is policy.standbys[1]
+    with pytest.raises(PolicyError, match="no standby 'x'; there are: standby-1, standby-2"):
+        policy.standby_of("x")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"far"', '"near"', "two standbys have state = 'near'"),
+        ("7403", "7402", "two standbys have listen = '127.0.0.1:7402'"),
+        ('"far"', '"far"\nnode = "standby-1"', "two standbys have node = 'standby-1'"),
+        ('"far"', '"far"\nnode = "alpha"', "primary.node and standby.node are both 'alpha'"),
+        ("127.0.0.1:7403", "7403", "standby[1].listen = '7403' must be an address"),
+        ('"far"', '"far"\nseconds = 1', "unknown key standby[1].seconds"),
+    ],
+)
+def test_standbys_that_would_be_one_are_refused(old: str, new: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=re.escape(said)):
+        with_standbys(TWO.replace(old, new))
+
+
+def test_no_standby_in_an_empty_array() -> None:
+    with pytest.raises(PolicyError, match="standby"):
+        parse("standby = []\n" + re.sub(r"\[standby\]\n(?:[^\[].*\n)*", "", GOOD))

@@ -224,3 +224,34 @@ def path_of_device(volume: Volume, folder: Path) -> Path:
     place = folder / f"{os.major(number)}:{os.minor(number)}"
     place.mkdir()
     return place / "stat"
+
+
+def test_a_file_takes_a_new_size_and_grown_space_reads_zero(path: Path, volume: Volume) -> None:
+    volume.write(0, b"\x11" * PAGE)
+    volume.write(15 * MIB, b"\x22" * MIB)
+    assert volume.may_have(MIB)
+    volume.resize(2 * MIB)
+    assert (volume.size_bytes, path.stat().st_size) == (2 * MIB, 2 * MIB)
+    volume.resize(32 * MIB)
+    assert volume.size_bytes == 32 * MIB
+    assert image(written(volume), 32 * MIB) == b"\x11" * PAGE + bytes(32 * MIB - PAGE)
+
+
+def test_a_device_has_the_size_it_has(volume: Volume) -> None:
+    volume._has_holes = False
+    assert volume.file_number() == 0
+    assert volume.may_have(16 * MIB)
+    volume.resize(16 * MIB)
+    assert not volume.may_have(8 * MIB)
+    with pytest.raises(OSError, match="another size") as caught:
+        volume.resize(8 * MIB)
+    assert caught.value.errno == errno.EINVAL
+    assert volume.size_bytes == 16 * MIB
+
+
+def test_a_replaced_file_has_another_number(path: Path, volume: Volume) -> None:
+    copy = path.with_name("copy.raw")
+    copy.write_bytes(path.read_bytes())
+    other = Volume(copy, "copy")
+    assert volume.file_number() not in (0, other.file_number())
+    other.close()
