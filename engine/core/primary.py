@@ -85,6 +85,7 @@ class PrimaryMachine:
             self._clients,
             self._shipper,
             self._keeper,
+            self._dirty,
             self._next_id,
             end=self._end,
             fenced=self._fenced,
@@ -309,7 +310,7 @@ class PrimaryMachine:
         if trouble is not None:
             return [*out, *self._end(Phase.HALTED, self._shipper.detail)]
         if self._standing.phase is Phase.SEALING:
-            out += self._way.seal_when_drained()
+            out += self._way.seal_when_drained(now_us)
         elif self._standing.phase is Phase.STOPPING:
             out += self._release_when_drained()
         return out

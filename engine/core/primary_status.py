@@ -31,6 +31,10 @@ ACKNOWLEDGING = (*PROMISING, Phase.RESYNCING)
 """Phases in which a guarded operation may be acknowledged; a resync promises its point only."""
 
 
+COPYING = (Phase.SEEDING, Phase.RESYNCING)
+"""Phases in which the volume, or what of it the blob lacks, is copied without order."""
+
+
 class Standing:
     """The phase and its reason, shared by the parts of one primary."""
 

@@ -1,20 +1,21 @@
-"""The way to protection: create, own, seed and seal the blob, or go on with a clean one.
+"""The way to protection: create, own, seed or resync and seal the blob, or go on with a clean one.
 
-    CREATING -> OWNING -> SEEDING -> SEALING -> RUNNING
+    CREATING -> OWNING -> [SEALING] -> SEEDING or RESYNCING -> SEALING -> RUNNING
 
-SEEDING copies the volume into a blob marked as unusable; SEALING drains what was captured
-meanwhile, writes the footer and removes the mark in one section. When the lease was lost,
+SEEDING copies the volume into a blob marked as unusable, RESYNCING what the bitmap says that the
+blob lacks, while a failover would use the point taken before. SEALING drains what was captured
+meanwhile and changes the blob in an exclusive section: size, footer, mark. When the lease was lost,
 `own_again` starts at OWNING and returns to where it was, with memory kept, unless another node
 owned the blob meanwhile.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from engine.core import ownership, section, seeding
 from engine.core.blob_metadata import BlobMetadata, Mark, new_metadata
 from engine.core.clients import Clients
-from engine.core.epochs import Batch
+from engine.core.dirty import DirtyRegions
+from engine.core.epochs import Batch, Order
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import (
     Command,
@@ -22,6 +23,7 @@ from engine.core.messages import (
     Done,
     Failed,
     LeaseReady,
+    MetadataMap,
     Note,
     Refusal,
     SetTimer,
@@ -31,19 +33,22 @@ from engine.core.messages import (
 )
 from engine.core.operations import REMOTE, Operation
 from engine.core.ownership import Ending, Owned, Ownership
-from engine.core.primary_status import Phase, Standing
-from engine.core.section import Section
+from engine.core.points import MarkInconsistent, Point, PointKind, Seal
+from engine.core.primary_status import COPYING, Phase, Standing
+from engine.core.resizing import ChangeSize, Roll
+from engine.core.section import Goal, InTurn, Section
 from engine.core.seeding import Seeding
 from engine.core.settings import VolumeSettings
 from engine.core.shipping import Shipper
 from engine.units import FOOTER_BYTES, SECOND_US
-from engine.vhd import Footer, build_footer, disk_bytes
+from engine.vhd import disk_bytes
 
 CREATE_TIMER = "create"
 CREATE_RETRY_US = SECOND_US
 
 End = Callable[[Phase, str], list[Command]]
 Fenced = Callable[[int, str], list[Command]]
+Then = Callable[[int, Section], list[Command]]
 
 
 class Protecting:
@@ -59,6 +64,7 @@ class Protecting:
         clients: Clients,
         shipper: Shipper,
         keeper: LeaseKeeper,
+        dirty: DirtyRegions,
         next_id: Callable[[], int],
         *,
         end: End,
@@ -69,14 +75,18 @@ class Protecting:
         self._clients = clients
         self._shipper = shipper
         self._keeper = keeper
+        self._dirty = dirty
         self._next_id = next_id
         self._end = end
         self._fenced = fenced
-        self._disk_bytes = disk_bytes(settings.volume_bytes)
+        self.volume_bytes = settings.volume_bytes
         self._ownership = Ownership(settings.node, settings.lease_seconds, next_id)
         self._seeding: Seeding | None = None
         self._section: Section | None = None
-        self._metadata: BlobMetadata | None = None
+        self._section_phase = Phase.SEALING
+        self._then: Then = self._sealed_now
+        self.snapshots: list[tuple[str, MetadataMap]] | None = None
+        self.metadata: BlobMetadata | None = None
         self._started = Started()
         self._creating = -1
         self._fresh_blob = False
@@ -118,7 +128,7 @@ class Protecting:
             return self._after_owning(now_us, self._ownership.timer(now_us))
         if key == seeding.TIMER and self._seeding is not None:
             return self._after_seeding_step(now_us, self._seeding.pump(now_us))
-        if key == section.TIMER and self._section is not None and phase is Phase.SEALING:
+        if key == section.TIMER and self._section is not None and phase is self._section_phase:
             return self._section.timer()
         if key == CREATE_TIMER and phase is Phase.CREATING:
             return self._create()
@@ -163,7 +173,7 @@ class Protecting:
         if self._drained is not None and self._drained in batch.waiters:
             self._drained = None
 
-    def seal_when_drained(self) -> list[Command]:
+    def seal_when_drained(self, now_us: int) -> list[Command]:
         """What was captured before the last copy is in the blob: it is an image of the volume."""
         if self._standing.phase is not Phase.SEALING or self._section is not None:
             return []
@@ -172,8 +182,7 @@ class Protecting:
         self._shipper.open = False
         if not self._shipper.is_idle():
             return []
-        assert self._metadata is not None
-        return self._enter_section(self._declared(self._metadata), self._shipper.number)
+        return self._seal(now_us)
 
     def progress(self) -> tuple[int, int]:
         """Bytes walked in the first pass of seeding, of how many; zeros when not seeding."""
@@ -185,7 +194,8 @@ class Protecting:
         self._standing.phase = Phase.CREATING
         self._creating = self._next_id()
         pairs = new_metadata(self._settings).to_map()
-        return [Create(self._creating, self._disk_bytes + FOOTER_BYTES, pairs, 0)]
+        length = disk_bytes(self.volume_bytes) + FOOTER_BYTES
+        return [Create(self._creating, length, pairs, 0)]
 
     def _created(self, now_us: int, event: StoreAnswer) -> list[Command]:
         self._creating = -1
@@ -213,10 +223,10 @@ class Protecting:
 
     def _owned(self, now_us: int, owned: Owned) -> list[Command]:
         self.lease = owned.lease
-        known = self._metadata
+        known = self.metadata
         if known is not None and known.term != owned.metadata.term:
             return self._end(Phase.DEMOTED, "another node owned the blob meanwhile")
-        self._metadata = owned.metadata
+        self.metadata = owned.metadata
         out = self._keeper.keep(now_us, owned.lease, owned.authority_us)
         self._shipper.own(owned.lease, owned.number, owned.state.etag)
         if known is None:
@@ -225,66 +235,102 @@ class Protecting:
 
     def _first_owned(self, now_us: int, owned: Owned) -> list[Command]:
         """This incarnation owns the blob for the first time: in what state was it left?"""
-        metadata, length = owned.metadata, self._disk_bytes + FOOTER_BYTES
-        if metadata.volume_bytes != self._settings.volume_bytes or owned.state.length != length:
+        metadata = owned.metadata
+        if metadata.mark is Mark.SEED:
+            if self._fresh_blob:
+                return self._copy(now_us, owned.number, blob_is_zero=True)
+            return self._enter(self._right_size(now_us), owned.number, self._copy_after)
+        if self._started.clean_etag and self._started.clean_etag == owned.etag_found:
+            return self._clean(now_us, owned)
+        if self._started.dirty is None and not self._started.reseed:
             return self._end(
                 Phase.REFUSED,
-                f"the volume has {self._settings.volume_bytes} bytes but the blob holds a volume of"
-                f" {metadata.volume_bytes}: this version cannot resize; choose another blob name",
+                "the engine did not stop in order, or the volume was changed since, so what the"
+                " blob lacks is unknown; restart with --reseed to send the volume anew (a failover"
+                " meanwhile recovers the point before it)",
             )
-        if metadata.mark is Mark.SEED:
-            return self._seed(now_us, owned.number, blob_is_zero=self._fresh_blob)
-        if metadata.mark is not Mark.NONE or metadata.intent:
-            reason = "the blob is in the middle of a change this version cannot finish"
-            return self._end(Phase.REFUSED, reason)
-        if self._started.clean_etag and self._started.clean_etag == owned.etag_found:
-            target = self._declared(metadata)
-            if target != metadata:
-                # A standby judges by the mode it reads there (H11): no promise before it says so.
-                return self._enter_section(target, owned.number)
+        consistent = metadata.mark in (Mark.NONE, Mark.INTERVAL)
+        if consistent and self._lacking() == []:
+            self._clients.capturing = self._clients.guarded = True
+            return self._clean(now_us, owned)
+        return self._mark(now_us, owned.number)
+
+    def _lacking(self) -> list[int] | None:
+        """The regions that the blob may lack, None: all."""
+        return None if self._started.dirty is None else self._dirty.regions()
+
+    def _clean(self, now_us: int, owned: Owned) -> list[Command]:
+        """The blob has all that the volume has: is it declared right, and as large?"""
+        metadata = owned.metadata
+        mark = Mark.INTERVAL if self._settings.order is Order.INTERVAL else Mark.NONE
+        declared = metadata.declared(self._settings) == metadata and metadata.mark is mark
+        if declared and not metadata.intent and metadata.volume_bytes == self.volume_bytes:
             return self._run(owned.number, owned.state.etag)
-        if self._started.reseed:
-            dropped = self._clients.forget_captured(now_us)
-            target = replace(metadata, mark=Mark.SEED)
-            return [*dropped, *self._enter_section(target, owned.number)]
-        return self._end(
-            Phase.REFUSED,
-            "the engine did not stop in order, or the volume was changed since, so what the blob"
-            " lacks is unknown; restart with --reseed to send the volume anew (the blob cannot be"
-            " failed over to meanwhile)",
-        )
+        # A standby judges by the mode it reads there (H11): no promise before it says so.
+        goal = InTurn(self._right_size(now_us), self.seal_goal(now_us))
+        return self._enter(goal, owned.number, self._sealed_now)
+
+    def _mark(self, now_us: int, number: int) -> list[Command]:
+        """Take a point, declare that the blob is written without order from now on (RESYNC)."""
+        dropped = self._clients.forget_captured(now_us)
+        marked = MarkInconsistent(Point(PointKind.RESYNC, now_us))
+        # New data after the sizes are equal: never over the blob's footer (P9, H26).
+        goal = InTurn(Roll(), marked, self._right_size(now_us))
+        return [*dropped, *self._enter(goal, number, self._copy_after)]
+
+    def _right_size(self, now_us: int) -> Goal:
+        """The volume's size is the truth: it may have changed while nobody protected it (H26)."""
+        return ChangeSize(self.volume_bytes, Point(PointKind.GROW, now_us))
 
     def _owned_again(self, now_us: int, owned: Owned) -> list[Command]:
         """The lease had lapsed but nobody took over: memory stays valid (section 3, States)."""
         if self._section is not None:
-            return self._enter_section(self._section.target, owned.number)
+            self._standing.phase = self._section_phase
+            return self._section.own(self.lease, owned.number)
         if self._sealed:
             return self._run(owned.number, owned.state.etag)
         assert self._seeding is not None
         if self._seeding.finished:
             self._standing.phase = Phase.SEALING
             return []
-        self._standing.phase = Phase.SEEDING
+        self._standing.phase = self._copying_phase()
         self._seeding.own(self.lease, owned.number)
         return self._after_seeding_step(now_us, self._seeding.pump(now_us))
 
-    # ── seeding and sealing ───────────────────────────────────────────────────────────────────
+    # ── seeding and resync ────────────────────────────────────────────────────────────────────
 
-    def _seed(self, now_us: int, number: int, *, blob_is_zero: bool) -> list[Command]:
+    def _copy_after(self, now_us: int, change: Section) -> list[Command]:
+        """The blob is marked and as large as the volume's disk."""
+        return self._copy(now_us, change.number, blob_is_zero=False)
+
+    def _copying_phase(self) -> Phase:
+        assert self.metadata is not None
+        return Phase.SEEDING if self.metadata.mark is Mark.SEED else Phase.RESYNCING
+
+    def _copy(self, now_us: int, number: int, *, blob_is_zero: bool) -> list[Command]:
         dropped = self._clients.forget_captured(now_us)
-        self._standing.phase = Phase.SEEDING
+        phase = self._standing.phase = self._copying_phase()
+        lacking = None
         self._standing.reason = "first copy under way: the blob cannot be failed over to yet"
-        size, connections = self._settings.volume_bytes, self._settings.connections
-        self._seeding = Seeding(size, connections, self._next_id, blob_is_zero=blob_is_zero)
+        if phase is Phase.RESYNCING:
+            lacking = self._lacking()
+            self._standing.reason = "resync under way: a failover recovers the point before it"
+        self._seeding = Seeding(
+            self.volume_bytes,
+            self._settings.connections,
+            self._next_id,
+            blob_is_zero=blob_is_zero,
+            dirty=lacking,
+        )
         for operation in self._clients.operations.uncaptured():
             self._seeding.write_began(operation.offset, operation.length)
         self._seeding.own(self.lease, number)
         step = self._after_seeding_step(now_us, self._seeding.pump(now_us))
-        return [*dropped, Note("seeding"), *step]
+        return [*dropped, Note(phase.value), *step]
 
     def _after_seeding_step(self, now_us: int, commands: Iterable[Command]) -> list[Command]:
         copying = self._seeding
-        if copying is None or self._standing.phase is not Phase.SEEDING:
+        if copying is None or self._standing.phase not in COPYING:
             return [*commands]
         if copying.capturing:
             self._clients.capturing = True
@@ -303,20 +349,44 @@ class Protecting:
         self._shipper.open = True
         return [*commands]
 
-    def _declared(self, metadata: BlobMetadata) -> BlobMetadata:
-        """What the metadata says once the blob is an image of the volume."""
-        settings = self._settings
-        return replace(metadata, mark=Mark.NONE, mode=settings.mode, order=settings.order)
+    # ── sections ──────────────────────────────────────────────────────────────────────────────
 
-    def _enter_section(self, target: BlobMetadata, number: int) -> list[Command]:
-        self._standing.phase = Phase.SEALING
-        footer = None
-        if target.mark is Mark.NONE:
-            # From the moment the mark may be gone the blob may be failed over to.
-            self._clients.guarded = True
-            made = self._settings.created_unix_s
-            footer = build_footer(Footer(self._disk_bytes, made, self._settings.volume_id))
-        self._section = Section(target, self._disk_bytes, footer, self.lease, number, self._next_id)
+    def seal_goal(self, now_us: int) -> Seal:
+        """What makes the blob an image of the volume, or, in order `interval`, its point one."""
+        closing = None
+        if self._settings.order is Order.INTERVAL:
+            closing = Point(PointKind.INTERVAL, now_us)
+        return Seal(self._settings, closing)
+
+    def _seal(self, now_us: int) -> list[Command]:
+        # From the moment the mark may be gone the blob may be failed over to.
+        self._clients.guarded = True
+        return self._enter(self.seal_goal(now_us), self._shipper.number, self._sealed_now)
+
+    def enter_online(self, goal: Goal, then: Then) -> list[Command]:
+        """Change the blob while its clients go on; nothing is in flight, the shipper is closed."""
+        return self._enter(goal, self._shipper.number, then, self._standing.phase)
+
+    def leave_online(self, etag: str | None) -> None:
+        """Data may be sent again; `etag` None: the section ended without reaching its goal."""
+        change = self._section
+        assert change is not None
+        self._section = None
+        self._shipper.own(self.lease, change.number, etag)
+        self._shipper.open = True
+
+    def is_limited(self) -> bool:
+        """Whether a section waits because the service takes no snapshot now."""
+        return self._section is not None and self._section.limited
+
+    def _enter(
+        self, goal: Goal, number: int, then: Then, phase: Phase = Phase.SEALING
+    ) -> list[Command]:
+        assert self.metadata is not None
+        self._standing.phase = self._section_phase = phase
+        owner = (self.metadata.owner, self.metadata.term)
+        self._then = then
+        self._section = Section(goal, owner, self.lease, number, self._next_id, self.snapshots)
         return self._section.start()
 
     def _after_section_step(self, now_us: int, commands: list[Command]) -> list[Command]:
@@ -326,15 +396,18 @@ class Protecting:
             return [*commands, *self._fenced(now_us, change.detail)]
         if not change.is_finished():
             return commands
-        self._section = None
-        self._metadata = change.target
-        if change.target.mark is Mark.SEED:
-            return [*commands, *self._seed(now_us, change.number, blob_is_zero=False)]
-        return [*commands, *self._run(change.number, change.etag)]
+        self.metadata = change.view.state()
+        self.snapshots = change.view.snapshots
+        return [*commands, *self._then(now_us, change)]
+
+    def _sealed_now(self, now_us: int, change: Section) -> list[Command]:
+        del now_us
+        return self._run(change.number, change.etag)
 
     def _run(self, number: int, etag: str) -> list[Command]:
         self._sealed = True
         self._seeding = None
+        self._section = None
         self._clients.capturing = self._clients.guarded = True
         self._standing.phase = Phase.RUNNING
         self._standing.reason = ""

@@ -54,8 +54,8 @@ class VolumeSettings:
 
     node: this node's name; volume_bytes: the volume's size, a multiple of 512; volume_id: 16 bytes,
     the VHD's unique id; created_unix_s: for the footer; connections: requests in flight at once;
-    max_lag_us, max_lag_bytes: past them asynchronous acknowledgements wait; label: the volume's own,
-    free text of the operator (ASCII); point_interval_us: a recovery point is taken so often, 0: on
+    max_lag_us, max_lag_bytes: past them asynchronous acknowledgements wait; label: free text of the
+    operator (ASCII); point_interval_us: a recovery point is taken so often, 0: on
     request only (order `interval` needs one); points_keep: so many recovery points of the user's
     are kept.
     """

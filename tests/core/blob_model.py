@@ -15,10 +15,12 @@ from engine.core.messages import (
     Change,
     Clear,
     Create,
+    DeleteSnapshot,
     Done,
     Failed,
     Head,
     LeaseState,
+    ListSnapshots,
     MetadataMap,
     Part,
     Put,
@@ -27,7 +29,9 @@ from engine.core.messages import (
     Refusal,
     Release,
     Renew,
+    Resize,
     SetMetadata,
+    Snapshot,
     StoreAnswer,
     StoreCommand,
 )
@@ -57,8 +61,20 @@ def page_values(parts: tuple[Part, ...]) -> list[Value | None]:
 
 
 @dataclass
+class SnapshotModel:
+    """What a snapshot keeps."""
+
+    length: int
+    metadata: MetadataMap
+    pages: dict[int, Value]
+
+
+@dataclass
 class BlobModel:
-    """One blob; `apply` is one request reaching the service."""
+    """One blob; `apply` is one request reaching the service.
+
+    changes: how often it or its snapshots changed; limited: no snapshot is taken for now.
+    """
 
     exists: bool = False
     length: int = 0
@@ -70,6 +86,10 @@ class BlobModel:
     broken: bool = False
     lease_until_us: int = -1
     lease_seconds: int = 0
+    snapshots: dict[str, SnapshotModel] = field(default_factory=dict)
+    snapshots_ever: int = 0
+    changes: int = 0
+    limited: bool = False
 
     def etag(self) -> str:
         """The present ETag."""
@@ -97,11 +117,14 @@ class BlobModel:
         refusal = self._refusal(now_us, command)
         if refusal is not None:
             return self._failed(command, refusal)
+        if isinstance(command, Snapshot | DeleteSnapshot | ListSnapshots):
+            return self._snapshots(command)
         match command:
             case Head():
                 return Done(command.id, self.etag(), state=self._state(now_us))
             case ReadPage():
-                value = self.pages.get(command.offset // PAGE_BYTES, bytes(PAGE_BYTES))
+                shown = self.snapshots[command.snapshot] if command.snapshot else self
+                value = shown.pages.get(command.offset // PAGE_BYTES, bytes(PAGE_BYTES))
                 page = value if isinstance(value, bytes) else b"\1" * PAGE_BYTES
                 return Done(command.id, self.etag(), page=page)
             case Put():
@@ -115,9 +138,14 @@ class BlobModel:
                 self.number = max(self.number, command.number)
             case SetMetadata():
                 self.metadata = command.metadata
+            case Resize():
+                self.length = command.length
+                for gone in [at for at in self.pages if at * PAGE_BYTES >= command.length]:
+                    del self.pages[gone]
             case _:
                 raise AssertionError(command)
         self.version += 1
+        self.changes += 1
         return Done(command.id, self.etag())
 
     def _create(self, command: Create) -> StoreAnswer:
@@ -126,16 +154,42 @@ class BlobModel:
         self.exists = True
         self.length, self.number, self.metadata = command.length, command.number, command.metadata
         self.version += 1
+        self.changes += 1
         return Done(command.id, self.etag())
+
+    def _snapshots(self, command: Snapshot | DeleteSnapshot | ListSnapshots) -> StoreAnswer:
+        """None of them changes the blob's ETag (F1)."""
+        match command:
+            case ListSnapshots():
+                found = tuple((sid, kept.metadata) for sid, kept in self.snapshots.items())
+                return Done(command.id, snapshots=found)
+            case Snapshot():
+                if self.limited:
+                    return self._failed(command, Refusal.LIMIT)
+                self.snapshots_ever += 1
+                sid = f"s{self.snapshots_ever:04}"
+                kept = SnapshotModel(self.length, command.metadata, dict(self.pages))
+                self.snapshots[sid] = kept
+                self.changes += 1
+                return Done(command.id, self.etag(), snapshot=sid)
+            case DeleteSnapshot():
+                del self.snapshots[command.snapshot]
+                self.changes += 1
+                return Done(command.id)
 
     def _refusal(self, now_us: int, command: StoreCommand) -> Refusal | None:
         lease = getattr(command, "lease", None)
         leased = self.lease_state(now_us) is LeaseState.LEASED
         if lease is not None and not (leased and lease == self.lease):
             return Refusal.LEASE
+        asked = getattr(command, "snapshot", "")
+        if asked and asked not in self.snapshots:
+            return Refusal.NOT_FOUND
         if_match = getattr(command, "if_match", None)
         if if_match is not None and if_match != self.etag():
             return Refusal.ETAG
+        if isinstance(command, ReadPage) and not command.snapshot:
+            return Refusal.RANGE if command.offset + PAGE_BYTES > self.length else None
         if isinstance(command, Put | Clear):
             if command.number != self.number:
                 return Refusal.SEQUENCE

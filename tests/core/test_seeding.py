@@ -1,11 +1,10 @@
-"""Transcripts of seeding and of the exclusive section."""
+"""Transcripts of seeding; what metadata can be read."""
 
-from dataclasses import replace
 from itertools import count
 
 import pytest
 
-from engine.core.blob_metadata import Mark, new_metadata, parse_metadata
+from engine.core.blob_metadata import new_metadata, parse_metadata
 from engine.core.messages import (
     Clear,
     Command,
@@ -15,15 +14,12 @@ from engine.core.messages import (
     Raise,
     ReadVolume,
     Refusal,
-    SetMetadata,
     Unknown,
     VolumeRead,
 )
-from engine.core.section import Section
 from engine.core.seeding import REGION_BYTES, Seeding, Trouble
 from engine.errors import ProtocolError
 from engine.units import MIB
-from tests.core.blob_model import BlobModel
 from tests.core.test_ownership import SETTINGS
 
 LATER = 60_000_000
@@ -133,57 +129,6 @@ def test_trouble_that_it_cannot_end_itself(refusal: Refusal, trouble: Trouble) -
     (put, *_) = copying.pump(LATER)
     assert isinstance(put, Put)
     assert (put.lease, put.number) == ("M", 200)
-
-
-# ── the section ───────────────────────────────────────────────────────────────────────────────
-
-
-class SectionBench:
-    """A section on a model blob; `lost` names the kind of command whose answer gets lost once."""
-
-    def __init__(self, mark: Mark, footer: bytes | None, lost: type | None = None) -> None:
-        ids = count(1)
-        metadata = new_metadata(SETTINGS)
-        self.blob = BlobModel(True, MIB + 512, 50, 1, metadata.to_map(), {0: "x"}, "L")
-        self.blob.lease_until_us = 1 << 60
-        target = replace(metadata, mark=mark)
-        self.section = Section(target, MIB, footer, "L", 50, lambda: next(ids))
-        self.order: list[str] = []
-        pending = self.section.start()
-        for now_us in range(0, 100_000_000, 1_000_000):
-            if not pending and not self.section.fenced and not self.section.is_finished():
-                pending = self.section.timer()
-            while pending:
-                command = pending.pop(0)
-                if not hasattr(command, "lease"):
-                    continue
-                self.order.append(type(command).__name__)
-                answer = self.blob.apply(now_us, command)  # type: ignore[arg-type]
-                if lost is not None and isinstance(command, lost):
-                    lost, answer = None, Unknown(answer.id, "no answer")
-                pending += self.section.handle(now_us, answer)
-
-
-def test_sealing_puts_the_footer_before_the_mark_goes() -> None:
-    bench = SectionBench(Mark.NONE, b"f" * 512)
-    assert bench.order == ["Raise", "Head", "Put", "SetMetadata", "Head"]
-    assert bench.section.is_finished()
-    assert bench.section.etag == bench.blob.etag()
-    assert bench.blob.pages[MIB // 512] == b"f" * 512
-
-
-def test_unsealing_marks_before_the_footer_goes() -> None:
-    bench = SectionBench(Mark.SEED, None)
-    assert bench.order == ["Raise", "Head", "SetMetadata", "Clear", "Head"]
-    assert bench.section.is_finished()
-
-
-@pytest.mark.parametrize("lost", [Raise, Put, SetMetadata])
-def test_any_lost_answer_starts_it_again_at_a_raise(lost: type) -> None:
-    bench = SectionBench(Mark.NONE, b"f" * 512, lost)
-    assert bench.section.is_finished()
-    assert bench.order.count("Raise") == 2
-    assert parse_metadata(bench.blob.metadata).mark is Mark.NONE
 
 
 def test_metadata_of_another_program_is_named() -> None:

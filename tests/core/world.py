@@ -161,9 +161,9 @@ class World:
         self._apply(node, command)
 
     def _apply(self, node: "Node", command: StoreCommand) -> StoreAnswer:
-        before = self.blob.version
+        before = self.blob.changes
         answer = self.blob.apply(self.now_us, command)
-        if self.blob.version != before:
+        if self.blob.changes != before:
             self.applied(node, command)
         return answer
 
