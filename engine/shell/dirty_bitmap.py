@@ -3,7 +3,8 @@
 The file is made of sectors of 512 bytes, each with a checksum of its own and each written as a
 whole, so that a power loss leaves either the old or the new one. Sector 0 is the header; each other
 one holds the bits of 4064 regions. Beside the bits it keeps whether they may be trusted: a bitmap
-that was just made knows nothing of what the blob lacks until the volume is protected once.
+that was just made knows nothing of what the blob lacks until the volume is protected once, or until
+every bit is set.
 
 Not noticed: after an unclean end, a change of the volume beside the tap that left its size alone.
 """
@@ -71,6 +72,9 @@ class DirtyBitmap:
             if index < len(self._bits) and not self._bits[index] >> bit & 1:
                 self._bits[index] |= 1 << bit
                 self._stale.add(1 + index // _BITS_BYTES)
+        if not self._trusted and self._are_all_set():
+            # The whole volume is what the blob may lack: true, whatever was known before.
+            self.trust()
 
     def clear(self, regions: Iterable[int]) -> None:
         """Clear these regions' bits."""
@@ -122,6 +126,10 @@ class DirtyBitmap:
         """Close the file; what was not committed is lost."""
         os.close(self._fd)
         self._page.close()
+
+    def _are_all_set(self) -> bool:
+        count = sum(byte.bit_count() for byte in self._bits)
+        return count == _regions(self._volume_bytes)
 
     def _write(self, offset: int) -> None:
         try:

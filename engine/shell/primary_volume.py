@@ -189,7 +189,7 @@ class PrimaryVolume(MachineHost):
             etag = dict(note.fields).get("etag", "")
             if etag:
                 self._state.record_stop(self.name, str(etag), self.volume.fingerprint())
-        if phase in (Phase.SEEDING, Phase.RUNNING):
+        if phase in (Phase.SEEDING, Phase.RESYNCING, Phase.RUNNING):
             self.owned()
         if phase is Phase.RUNNING:
             self._bitmap.trust()
