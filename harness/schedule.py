@@ -119,9 +119,13 @@ class Heal(_Timed, frozen=True, kw_only=True, tag="heal"):
 
 
 class Kill(_Timed, frozen=True, kw_only=True, tag="kill"):
-    """A process is gone, with all that it had in memory; its disk and its requests stay."""
+    """A process is gone, with all that it had in memory; its disk and its requests stay.
+
+    after: so many more of its commands are carried out first, so that it dies in between two.
+    """
 
     node: NodeName = "primary"
+    after: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
 
 
 class Start(_Timed, frozen=True, kw_only=True, tag="start"):

@@ -1,51 +1,123 @@
-"""Runs one disaster: a schedule, a system under test, checkers that watch every event."""
+"""Runs one disaster: a schedule, a system under test, checkers that watch every event.
+
+First the storm: the schedule's steps, safety alone. Then the calm (calm.py): a core is healed for
+good, the rest stays broken, and everything must come to rest within a bound.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final
 
+from harness.checkers.checker import Checker
+from harness.checkers.finding import Finding
 from harness.checkers.observation import Observer
+from harness.checkers.panel import Panel
 from harness.schedule import Schedule
+from harness.sim.calm import Calm
+from harness.sim.script import Script
+from harness.sim.site import LIVE_US, Site
 from harness.sim.system import REFERENCE, System
+from harness.sim.world import CoreError, Story, World
 
-__all__ = ["Outcome", "Story", "run_disaster"]
+__all__ = ["CORE_ERROR", "Outcome", "Story", "run_disaster", "trace_disaster"]
 
+CORE_ERROR: Final = "core-error"
+"""Claim of a finding that says: the system under test raised, hangs or answers nonsense."""
 
-class Story(Protocol):
-    """Is told, in order, what happens; costs nothing when there is none."""
-
-    def tell(self, at_us: int, kind: str, who: str, text: str) -> None:
-        """One thing that happened.
-
-        kind: "step", "fault", "request" (applied or refused), "reply", "note", "status",
-        "process", "mount" or "phase"; who: a node, "client", "store" or "world".
-        """
+AFTERMATH_US: Final = 300_000
+"""So long after the last step the storm is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a run.
 
-    findings: of all checkers, in the order found (harness.checkers.finding.Finding); exercised:
-    claim to the number of non-trivial checks; fired: fault to the number of real effects; digest:
-    of everything that happened; steps_effective: steps that changed something.
+    findings: in the order found; exercised: claim to the number of non-trivial checks; fired:
+    fault to the number of real effects; digest: of everything that happened, in 64 bits;
+    steps_effective: steps that changed something; waiting_for: what never came to rest.
     """
 
-    findings: tuple[object, ...]
+    findings: tuple[Finding, ...]
     exercised: dict[str, int]
     fired: dict[str, int]
     digest: int
     events: int
     store_requests: int
     steps_effective: int
+    simulated_us: int
+    waiting_for: str
 
 
 def run_disaster(
     schedule: Schedule,
     system: System = REFERENCE,
-    checkers: Sequence[Observer] | None = None,
+    checkers: Sequence[Checker] | None = None,
     *,
     story: Story | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Outcome:
-    """Run it to its end; `checkers` None: all of them (harness.checkers.make_checkers)."""
-    raise NotImplementedError
+    """Run it to its end; `checkers` None: all of them; `observers` watch without judging."""
+    outcome, _ = trace_disaster(schedule, system, checkers, story=story, observers=observers)
+    return outcome
+
+
+def trace_disaster(
+    schedule: Schedule,
+    system: System = REFERENCE,
+    checkers: Sequence[Checker] | None = None,
+    *,
+    story: Story | None = None,
+    observers: Sequence[Observer] = (),
+) -> tuple[Outcome, list[tuple[int, ...]]]:
+    """As `run_disaster`, with the trace of which the digest is made."""
+    panel = Panel(_all_checkers() if checkers is None else checkers)
+    world = World(schedule.seed, [panel, *observers], story)
+    effective, waiting_for = 0, ""
+    errors: tuple[Finding, ...] = ()
+    try:
+        site = Site(schedule, system, world)
+        script = Script(schedule, site)
+        waiting_for = _storm_and_calm(schedule, site, script)
+        effective = script.effective
+    except CoreError as error:
+        errors = (_core_error(world, str(error)),)
+    except Exception as error:
+        if system is REFERENCE:
+            raise
+        what = f"asked for what cannot be done: {type(error).__name__}: {error}"
+        errors = (_core_error(world, what),)
+    outcome = Outcome(
+        findings=(*panel.findings, *errors), exercised=panel.exercised, fired=world.fired,
+        digest=world.digest(), events=world.events, store_requests=world.requests,
+        steps_effective=effective, simulated_us=world.now_us, waiting_for=waiting_for,
+    )  # fmt: skip
+    return outcome, world.trace
+
+
+def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:
+    world = site.world
+    for name in site.nodes:
+        site.start(name)
+    last_us = schedule.steps[-1].at_us if schedule.steps else 0
+    world.run(last_us + AFTERMATH_US)
+    calm = Calm(script, site, LIVE_US)
+    world.run(1 << 62)
+    primary = site.nodes["primary"].process
+    protects = primary is not None and not site.mounted and site.sample(primary)
+    volume = site.volume.pages if protects else None
+    for hook in world.watch.ended:
+        hook(world.now_us, calm.waiting_for, site.service.blob, volume)
+    return calm.waiting_for
+
+
+def _core_error(world: World, text: str) -> Finding:
+    kind = text.partition(":")[2].strip().partition(" ")[0] or "error"
+    return Finding(CORE_ERROR, f"{CORE_ERROR}-{kind.lower():.40}", world.now_us, text)
+
+
+def _all_checkers() -> Sequence[Checker]:
+    try:
+        from harness.checkers.catalogue import make_checkers
+    except ImportError:
+        return ()
+    return make_checkers()

@@ -1,0 +1,321 @@
+"""A process: one machine of the system under test, and the little that its shell does.
+
+It crashes between any two commands: the object is dropped with its timers and everything that it
+had not heard yet; what it sent is under way. The next process of the node gets a fresh machine and
+what the disk holds.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from engine.core.messages import (
+    EIO,
+    BitsDurable,
+    BitsFailed,
+    Event,
+    LeaseReady,
+    LocalDone,
+    LocalFailed,
+    LocalFlush,
+    LocalResize,
+    LocalWrite,
+    LocalZero,
+    MarkClean,
+    MarkDirty,
+    MountDisk,
+    NewLease,
+    Note,
+    ReadVolume,
+    Reply,
+    SetTimer,
+    TimerFired,
+    VolumeRead,
+    VolumeReadFailed,
+)
+from harness.sim.blob_requests import PAGE_BYTES
+from harness.sim.node import Node
+from harness.sim.store_wire import KINDS
+from harness.sim.system import Machine
+from harness.sim.world import CoreError
+
+if TYPE_CHECKING:
+    from harness.sim.site import Site
+
+__all__ = ["Process"]
+
+SLOW_EVENT_US: Final = 20_000
+LEASE_US: Final = 100
+BITMAP_US: Final = 300
+FLUSH_US: Final = 6_000
+READ_US: Final = 3_000
+
+
+class Process:
+    """Runs until it is killed. `held`: events do not go straight to the machine."""
+
+    __slots__ = (
+        "_busy_us", "_fuse", "_local_us", "_timers", "_waiting", "alive", "held", "machine", "node",
+        "paused", "session", "site",
+    )  # fmt: skip
+
+    def __init__(self, site: "Site", node: Node, machine: Machine) -> None:
+        self.site = site
+        self.node = node
+        self.machine = machine
+        node.starts += 1
+        self.session = node.starts
+        self.alive = True
+        self.held = False
+        self.paused = False
+        self._waiting: list[Event] = []
+        self._timers: dict[str, tuple[int, int]] = {}
+        self._busy_us = 0
+        self._local_us = 0
+        self._fuse = -1
+
+    def deliver(self, event: Event, _second: object = None) -> None:
+        """An event reaches the process."""
+        if self.held:
+            self._hold(event)
+            return
+        now_us = self.site.world.now_us + self.node.offset_us
+        try:
+            commands = self.machine.handle(now_us, event)
+        except Exception as error:
+            raise _raised(self.node.name, event, error) from error
+        for command in commands:
+            act = self.ACTIONS.get(type(command))
+            if act is None:
+                raise CoreError(f"{self.node.name}: {command!r:.80} is no command")
+            act(self, command)
+
+    # ── pauses, slowness, crashes ─────────────────────────────────────────────────────────────
+
+    def kill(self, after: int = 0) -> None:
+        """It is gone, at once or after that many more commands."""
+        if after:
+            self._fuse, self.held = after, True
+            return
+        self.alive, self.held = False, True
+        self._waiting = []
+        if self.node.process is self:
+            self.node.process = None
+        self.site.process_ended(self)
+
+    def pause(self) -> None:
+        """Nothing reaches the machine until `wake`."""
+        self.paused = self.held = True
+
+    def wake(self) -> None:
+        """The pause is over: what arrived meanwhile is taken in, timers before or after the rest.
+
+        Event loops poll sockets and timers in either order; answers keep theirs among themselves.
+        """
+        if not self.alive or not self.paused:
+            return
+        self.paused = False
+        self.settle_held()
+        waiting, self._waiting = self._waiting, []
+        if self.node.random() < 0.5:
+            waiting.sort(key=lambda event: type(event) is TimerFired)
+        for event in waiting:
+            self.deliver(event)
+
+    def settle_held(self) -> None:
+        """Events go straight to the machine if nothing holds them."""
+        slow = "slow-process" in self.node.conditions
+        self.held = self.paused or slow or self._fuse >= 0 or not self.alive
+
+    def _hold(self, event: Event) -> None:
+        if not self.alive:
+            return
+        slow = self.node.condition("slow-process")
+        if self.paused:
+            self._waiting.append(event)
+        elif slow is not None:
+            slow.struck = True
+            world = self.site.world
+            world.fire("slow-process", self.node.name)
+            self._busy_us = max(self._busy_us, world.now_us) + SLOW_EVENT_US
+            world.at(self._busy_us, self._deliver_late, event)
+        else:
+            self._handle_on_fuse(event)
+
+    def _deliver_late(self, event: Event, _second: object) -> None:
+        if self.paused:
+            self._waiting.append(event)
+        elif self.alive:
+            self._handle_on_fuse(event)
+
+    def _handle_on_fuse(self, event: Event) -> None:
+        """As `deliver`, and it may die between two commands."""
+        now_us = self.site.world.now_us + self.node.offset_us
+        try:
+            commands = self.machine.handle(now_us, event)
+        except Exception as error:
+            raise _raised(self.node.name, event, error) from error
+        for command in commands:
+            act = self.ACTIONS.get(type(command))
+            if act is None:
+                raise CoreError(f"{self.node.name}: {command!r:.80} is no command")
+            act(self, command)
+            if self._fuse > 0:
+                self._fuse -= 1
+                if not self._fuse:
+                    self.site.die(self)
+                    return
+
+    # ── timers ────────────────────────────────────────────────────────────────────────────────
+
+    def _set_timer(self, command: SetTimer) -> None:
+        known = self._timers.get(command.key)
+        if known is None or known[0] != command.at_us:
+            self._start_timer(command.key, command.at_us)
+
+    def _start_timer(self, key: str, at_us: int) -> None:
+        world = self.site.world
+        token = world.next_turn()
+        self._timers[key] = (at_us, token)
+        due_us = at_us - self.node.offset_us
+        world.at(max(due_us, world.now_us), self._fire, key, token)
+
+    def _fire(self, key: str, token: int) -> None:
+        timer = self._timers.get(key)
+        if timer is not None and timer[1] == token and self.alive:
+            del self._timers[key]
+            self.deliver(TimerFired(key))
+
+    def clock_jumped(self) -> None:
+        """Timers are due by the node's clock."""
+        for key, (at_us, _) in list(self._timers.items()):
+            self._start_timer(key, at_us)
+
+    # ── the volume ────────────────────────────────────────────────────────────────────────────
+
+    def _write(self, command: LocalWrite | LocalZero) -> None:
+        """Into the cache at once; answered after this burst of events, in order."""
+        volume, site = self.site.volume, self.site
+        first, length = command.offset // PAGE_BYTES, command.length
+        if self._spoilt("volume-write") or not volume.fits(command.offset, length):
+            self._soon(LocalFailed(command.op, EIO))
+            return
+        if type(command) is LocalWrite:
+            volume.write(first, command.payload)  # type: ignore[arg-type]  # one value a page
+        else:
+            volume.zero(first, first + length // PAGE_BYTES)
+        site.clients.took_effect(command.op)
+        self._soon(LocalDone(command.op))
+
+    def _resize(self, command: LocalResize) -> None:
+        self.site.volume.resize(command.volume_bytes)
+        self.site.clients.took_effect(command.op)
+        self._soon(LocalDone(command.op))
+
+    def _soon(self, event: Event) -> None:
+        world = self.site.world
+        self._local_us = max(self._local_us, world.now_us + int(self.node.random() * 60))
+        world.at(self._local_us, self.deliver, event)
+
+    def _later(self, most_us: int, event: Event) -> None:
+        world = self.site.world
+        world.at(world.now_us + 10 + int(self.node.random() * most_us), self.deliver, event)
+
+    def _flush(self, command: LocalFlush) -> None:
+        if self._spoilt("volume-flush"):
+            self._later(FLUSH_US, LocalFailed(command.op, EIO))
+            return
+        covered = self.site.volume.begin_flush()
+        world = self.site.world
+        due_us = world.now_us + 10 + int(self.node.random() * FLUSH_US)
+        world.at(due_us, self._flushed, command, covered)
+
+    def _flushed(self, command: LocalFlush, covered: dict[int, object | None]) -> None:
+        self.site.volume.end_flush(covered)
+        self.deliver(LocalDone(command.op))
+
+    def _read(self, command: ReadVolume) -> None:
+        if self._spoilt("volume-read"):
+            self._later(READ_US, VolumeReadFailed(command.id, EIO))
+            return
+        world = self.site.world
+        world.at(world.now_us + int(self.node.random() * READ_US), self._read_now, command)
+
+    def _read_now(self, command: ReadVolume, _second: object) -> None:
+        runs, until = self.site.volume.read(command.offset, command.limit)
+        self._later(READ_US, VolumeRead(command.id, runs, until))
+
+    def _spoilt(self, kind: str) -> bool:
+        if not self.node.armed:
+            return False
+        armed = self.node.strike(kind)
+        if armed is None:
+            return False
+        armed.struck = True
+        self.site.world.fire(armed.fault.fault, self.node.name)
+        return True
+
+    # ── the node's own disk ───────────────────────────────────────────────────────────────────
+
+    def _new_lease(self, command: NewLease) -> None:
+        self.site.leases += 1
+        lease = f"lease-{self.site.leases}"
+        self.node.last_lease = lease
+        self._later(LEASE_US, LeaseReady(command.id, lease))
+
+    def _mark_dirty(self, command: MarkDirty) -> None:
+        if self._spoilt("bitmap"):
+            self._later(BITMAP_US, BitsFailed(command.id, EIO))
+            return
+        world = self.site.world
+        due_us = world.now_us + 10 + int(self.node.random() * BITMAP_US)
+        world.at(due_us, self._bits_durable, command)
+
+    def _bits_durable(self, command: MarkDirty, _second: object) -> None:
+        if not self.alive:
+            return
+        if self.node.dirty is None:
+            self.node.dirty = {}
+        self.node.dirty.update(dict.fromkeys(command.regions))
+        self.deliver(BitsDurable(command.id))
+
+    def _mark_clean(self, command: MarkClean) -> None:
+        """At once: the adverse case, for a bit that is cleared too early is lost."""
+        for region in command.regions:
+            if self.node.dirty:
+                self.node.dirty.pop(region, None)
+
+    # ── the rest ──────────────────────────────────────────────────────────────────────────────
+
+    def _reply(self, command: Reply) -> None:
+        self.site.clients.reply(self, command.op, command.error)
+
+    def _note(self, command: Note) -> None:
+        self.site.noted(self, command)
+
+    def _mount(self, command: MountDisk) -> None:
+        self.site.mount(self, command)
+
+    def _ask_store(self, command: Any) -> None:  # noqa: ANN401  # any store command
+        self.site.service.send(self, command)
+
+    ACTIONS: ClassVar[dict[type, Callable[["Process", Any], None]]] = {
+        Reply: _reply,
+        SetTimer: _set_timer,
+        LocalWrite: _write,
+        LocalZero: _write,
+        LocalFlush: _flush,
+        LocalResize: _resize,
+        ReadVolume: _read,
+        NewLease: _new_lease,
+        MarkDirty: _mark_dirty,
+        MarkClean: _mark_clean,
+        MountDisk: _mount,
+        Note: _note,
+        **dict.fromkeys(KINDS, _ask_store),
+    }
+    """What becomes of each command."""
+
+
+def _raised(name: str, event: Event, error: Exception) -> CoreError:
+    what = f"{type(error).__name__}: {error}"
+    return CoreError(f"{name}: {type(event).__name__} made the machine raise {what:.200}")

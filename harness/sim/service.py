@@ -1,0 +1,296 @@
+"""The blob service as the nodes reach it: the page-blob model behind links on which faults strike.
+
+A request takes 0.2 to 4 ms there and as long back, so requests in flight together arrive in any
+order. What a fault does is told in the catalogue (faults.py).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.core.messages import (
+    Done,
+    Failed,
+    ListSnapshots,
+    ReadPage,
+    Refusal,
+    StoreAnswer,
+    StoreCommand,
+    Unknown,
+)
+from harness.sim import blob_requests as ask
+from harness.sim.blob_container import Container
+from harness.sim.blob_requests import Answer
+from harness.sim.faults import Armed
+from harness.sim.node import Node
+from harness.sim.page_blob import PageBlob
+from harness.sim.process import Process
+from harness.sim.store_wire import BLOB, CODES, KINDS, ListRequest, outcome_of, request_of
+from harness.sim.world import World
+
+__all__ = ["Service"]
+
+FLIGHT_US: Final = 200
+SPREAD_US: Final = 3_800
+SLOWER: Final = 30
+GIVE_UP_US: Final = 3_000_000
+LATER_US: Final = 8_000_000
+
+CHANGES: Final = frozenset(
+    {ask.PutPages, ask.ClearPages, ask.CreateBlob, ask.SetProperties, ask.SetMetadata,
+     ask.TakeSnapshot, ask.DeleteBlob}
+)  # fmt: skip
+THROTTLED: Final = Answer(503, "ServerBusy")
+SNAPSHOT_LIMIT: Final = Answer(409, "SnapshotCountExceeded")
+FAILED_AFTER: Final = Answer(500, "InternalError")
+
+
+class Asked:
+    """One request under way."""
+
+    __slots__ = ("command", "done", "kind", "process", "request")
+
+    def __init__(self, process: Process, command: StoreCommand) -> None:
+        self.process = process
+        self.command = command
+        self.kind = KINDS[type(command)]
+        self.request = request_of(command)
+        self.done = False
+        """Its node has an outcome."""
+
+
+class Service:
+    """Takes commands of processes, applies requests, brings outcomes back."""
+
+    __slots__ = ("_strikes", "container", "world")
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.container = Container()
+        self._strikes: dict[str, Callable[[Asked, Armed], None]] = {
+            "request-lost": self._lose, "answer-lost": self._lose_answer,
+            "server-error": self._fail_after, "zombie": self._come_late, "doubled": self._double,
+            "late-duplicate": self._copy_late, "slow-request": self._slow,
+            "throttled": self._throttle, "unreachable": self._unreachable,
+            "corrupt-request": self._damage, "corrupt-read": self._damage_answer,
+            "snapshot-limit": self._limit,
+        }  # fmt: skip
+
+    @property
+    def blob(self) -> PageBlob | None:
+        """The volume's blob, if it exists."""
+        return self.container.blobs.get(BLOB)
+
+    def send(self, process: Process, command: StoreCommand) -> None:
+        """A request leaves a node."""
+        world, node = self.world, process.node
+        asked = Asked(process, command)
+        world.requests += 1
+        world.trace.append((world.now_us, CODES[asked.kind], node.number, command.id))
+        for hook in world.watch.sent:
+            hook(world.now_us, node.name, asked.request)
+        if node.troubled:
+            self._send_in_trouble(node, asked)
+            return
+        world.at(world.now_us + FLIGHT_US + int(node.random() * SPREAD_US), self.serve, asked)
+
+    def serve(self, asked: Asked, _second: object) -> None:
+        """It reaches the store, and the answer goes back."""
+        self._answer(asked, self.apply(asked))
+
+    def apply(self, asked: Asked) -> Answer:
+        """It reaches the store."""
+        world, request = self.world, asked.request
+        now_us = world.now_us
+        if type(request) is ListRequest:
+            return Answer(200) if self.blob else Answer(404, "ContainerNotFound")
+        answer = self.container.apply(now_us, request)
+        world.trace.append((now_us, 50, answer.status, self.container.etags.changes))
+        if answer.status < 300 and type(request) in CHANGES:
+            blob = self.container.blobs[BLOB]
+            name = asked.process.node.name
+            for hook in world.watch.applied:
+                hook(now_us, name, request, answer, blob)
+        return answer
+
+    # ── answers ───────────────────────────────────────────────────────────────────────────────
+
+    def _answer(self, asked: Asked, answer: Answer) -> None:
+        world, node = self.world, asked.process.node
+        delay_us = FLIGHT_US + int(node.random() * SPREAD_US)
+        if node.conditions:
+            lost = node.condition("store-cut", "store-deaf")
+            if lost is not None:
+                self._fire(lost, node)
+                self._give_up(asked)
+                return
+            if self._clogged(node, self._arrive, asked, answer):
+                return
+            delay_us *= self._slowness(node)
+        world.at(world.now_us + delay_us, self._arrive, asked, answer)
+
+    def _arrive(self, asked: Asked, answer: Answer) -> None:
+        command = asked.command
+        if type(command) is ListSnapshots and answer.status < 300:
+            self._finish(asked, Done(command.id, snapshots=self._snapshots()))
+        else:
+            self._finish(asked, outcome_of(command, answer))
+
+    def _finish(self, asked: Asked, outcome: StoreAnswer) -> None:
+        """The node learns what became of its request, once."""
+        process = asked.process
+        if asked.done or not process.alive:
+            return
+        asked.done = True
+        world = self.world
+        for hook in world.watch.answered:
+            hook(world.now_us, process.node.name, asked.request, _named(outcome))
+        process.deliver(outcome)
+
+    def _snapshots(self) -> tuple[tuple[str, ask.Metadata], ...]:
+        blob = self.blob
+        return tuple((taken.id, taken.metadata) for taken in blob.snapshots) if blob else ()
+
+    # ── trouble ───────────────────────────────────────────────────────────────────────────────
+
+    def _send_in_trouble(self, node: Node, asked: Asked) -> None:
+        if node.conditions:
+            cut = node.condition("store-cut", "store-mute")
+            if cut is not None:
+                self._lose(asked, cut)
+                return
+            if self._clogged(node, self.serve, asked, None):
+                return
+        armed = node.strike(asked.kind) if node.armed else None
+        if armed is None:
+            self._leave(asked, self.serve)
+        else:
+            self._strikes[armed.fault.fault](asked, armed)
+
+    def _fire(self, armed: Armed, node: Node) -> None:
+        armed.struck = True
+        self.world.fire(armed.fault.fault, node.name)
+
+    def _slowness(self, node: Node) -> int:
+        slow = node.condition("slow-link")
+        if slow is None:
+            return 1
+        self._fire(slow, node)
+        return SLOWER
+
+    def _clogged(
+        self, node: Node, act: Callable[..., None], asked: Asked, answer: Answer | None
+    ) -> bool:
+        clog = node.condition("clogged")
+        if clog is None:
+            return False
+        self._fire(clog, node)
+        node.held_back.append((act, asked, answer))
+        return True
+
+    def _leave(self, asked: Asked, act: Callable[..., None], extra_us: int = 0) -> None:
+        node = asked.process.node
+        delay_us = FLIGHT_US + int(node.random() * SPREAD_US)
+        if node.conditions:
+            delay_us *= self._slowness(node)
+        self.world.at(self.world.now_us + delay_us + extra_us, act, asked)
+
+    def _give_up(self, asked: Asked) -> None:
+        """The transport waits in vain: unknown."""
+        node = asked.process.node
+        span = GIVE_UP_US if node.random() < 0.5 else GIVE_UP_US // 60
+        wait_us = 10_000 + int(node.random() * span)
+        outcome = Unknown(asked.command.id, f"{asked.kind}: no answer")
+        self.world.at(self.world.now_us + wait_us, self._finish, asked, outcome)
+
+    def _late_us(self, asked: Asked, armed: Armed) -> int:
+        return armed.fault.for_us or int(asked.process.node.random() * LATER_US)
+
+    def _lose(self, asked: Asked, armed: Armed) -> None:
+        self._fire(armed, asked.process.node)
+        self._give_up(asked)
+
+    def _lose_answer(self, asked: Asked, armed: Armed) -> None:
+        def reach(asked: Asked, _second: object) -> None:
+            self._fire(armed, asked.process.node)
+            self.apply(asked)
+
+        self._leave(asked, reach)
+        self._give_up(asked)
+
+    def _fail_after(self, asked: Asked, armed: Armed) -> None:
+        def reach(asked: Asked, _second: object) -> None:
+            self._fire(armed, asked.process.node)
+            self.apply(asked)
+            self._answer(asked, FAILED_AFTER)
+
+        self._leave(asked, reach)
+
+    def _come_late(self, asked: Asked, armed: Armed) -> None:
+        def reach(asked: Asked, _second: object) -> None:
+            self._fire(armed, asked.process.node)
+            self.apply(asked)
+
+        self._give_up(asked)
+        self._leave(asked, reach, self._late_us(asked, armed))
+
+    def _double(self, asked: Asked, armed: Armed) -> None:
+        def reach(asked: Asked, _second: object) -> None:
+            self.apply(asked)
+            self._fire(armed, asked.process.node)
+            self._answer(asked, self.apply(asked))
+
+        self._leave(asked, reach)
+
+    def _copy_late(self, asked: Asked, armed: Armed) -> None:
+        def reach(asked: Asked, _second: object) -> None:
+            self._fire(armed, asked.process.node)
+            self.apply(asked)
+
+        self._leave(asked, self.serve)
+        self._leave(asked, reach, self._late_us(asked, armed))
+
+    def _slow(self, asked: Asked, armed: Armed) -> None:
+        self._fire(armed, asked.process.node)
+        extra_us = armed.fault.for_us or int(asked.process.node.random() * 100_000)
+        self._leave(asked, self.serve, extra_us)
+
+    def _throttle(self, asked: Asked, armed: Armed) -> None:
+        self._fire(armed, asked.process.node)
+        self._answer(asked, THROTTLED)
+
+    def _limit(self, asked: Asked, armed: Armed) -> None:
+        self._fire(armed, asked.process.node)
+        self._answer(asked, SNAPSHOT_LIMIT)
+
+    def _unreachable(self, asked: Asked, armed: Armed) -> None:
+        self._fire(armed, asked.process.node)
+        outcome = Failed(asked.command.id, Refusal.UNREACHABLE, 0, "", "no connection")
+        self.world.at(self.world.now_us + FLIGHT_US, self._finish, asked, outcome)
+
+    def _damage(self, asked: Asked, armed: Armed) -> None:
+        asked.request = replace(asked.request, digest=ask.DIGEST_WRONG)
+        self._fire(armed, asked.process.node)
+        for hook in self.world.watch.damaged:
+            hook(self.world.now_us, "request", asked.request, -1)
+        self._leave(asked, self.serve)
+
+    def _damage_answer(self, asked: Asked, armed: Armed) -> None:
+        """The transport compares the checksum of what it read: no certain answer."""
+
+        def reach(asked: Asked, _second: object) -> None:
+            self._fire(armed, asked.process.node)
+            for hook in self.world.watch.damaged:
+                hook(self.world.now_us, "answer", asked.request, -1)
+            outcome = Unknown(asked.command.id, "read: the bytes were damaged on the way")
+            self.world.at(self.world.now_us + FLIGHT_US, self._finish, asked, outcome)
+
+        assert isinstance(asked.command, ReadPage)
+        self._leave(asked, reach)
+
+
+def _named(outcome: StoreAnswer) -> str:
+    if type(outcome) is Done:
+        return "done"
+    return outcome.refusal.value if isinstance(outcome, Failed) else "unknown"
