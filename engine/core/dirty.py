@@ -69,9 +69,9 @@ class DirtyRegions:
         self._all_of = volume_bytes
         return self._ask_all()
 
-    def are_all_set(self) -> bool:
-        """Whether what `set_all` asked for is durable."""
-        return not self._all_of
+    def are_all_set(self, volume_bytes: int) -> bool:
+        """Whether every bit of a volume of this size is durable."""
+        return all(region in self._newest for region in all_regions(volume_bytes))
 
     def regions(self) -> list[int]:
         """Every region whose bit is durable, ascending."""
@@ -105,7 +105,7 @@ class DirtyRegions:
     def durable(self, command_id: int) -> list[Parked]:
         """Bits are durable: which writes may be issued now, in their order?"""
         self.load(self._asked.pop(command_id, ()))
-        if self._all_of and all(r in self._newest for r in all_regions(self._all_of)):
+        if self._all_of and self.are_all_set(self._all_of):
             self._all_of = 0
         return self._released()
 

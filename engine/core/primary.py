@@ -78,7 +78,6 @@ class PrimaryMachine:
         self._clients = Clients(settings, self._standing, self._queue, self._shipper, self._keeper)
         self._operations = self._clients.operations
         self._dirty = DirtyRegions(self._next_id)
-        self._volume_bytes = settings.volume_bytes
         self._way = Protecting(
             settings,
             self._standing,
@@ -223,19 +222,14 @@ class PrimaryMachine:
     # ── the write-intent bitmap ───────────────────────────────────────────────────────────────
 
     def _start(self, now_us: int, event: Started) -> list[Command]:
-        if event.dirty is None:
-            # Whatever happens before the first copy is complete: the next start must know it.
-            bits = self._dirty.set_all(self._volume_bytes)
-        else:
-            self._dirty.load(event.dirty)
-            bits = self._dirty.arm(now_us)
-        return [*bits, *self._way.start(event)]
+        self._dirty.load(event.dirty or ())
+        return [*self._dirty.arm(now_us), *self._way.start(event)]
 
     def _bits_durable(self, now_us: int, event: BitsDurable) -> list[Command]:
         ready = self._dirty.durable(event.id)
         out = self._dirty.arm(now_us)
         out += [self._issue(now_us, operation, write) for operation, write in ready]
-        return self._settle(now_us, out)
+        return self._settle(now_us, [*out, *self._way.bits_durable(now_us)])
 
     def _bits_failed(self, now_us: int, event: BitsFailed) -> list[Command]:
         """The volume must not have what a crash would forget: these writes fail."""

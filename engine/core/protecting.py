@@ -91,15 +91,20 @@ class Protecting:
         self._creating = -1
         self._fresh_blob = False
         self._sealed = False
+        self._mark_at = -1
         self._drained: Operation | None = None
         self.lease = ""
 
     # ── interface ─────────────────────────────────────────────────────────────────────────────
 
     def start(self, event: Started) -> list[Command]:
-        """The process is up. A blob that may be clean is treated as usable at once."""
+        """The process is up. A blob that may be clean is treated as usable at once.
+
+        With a bitmap the blob may be unmarked, so that a standby may be about to mount it.
+        """
         self._started = event
-        self._clients.capturing = self._clients.guarded = bool(event.clean_etag)
+        self._clients.capturing = bool(event.clean_etag) or event.dirty == ()
+        self._clients.guarded = bool(event.clean_etag) or event.dirty is not None
         return self._create()
 
     def own_again(self, now_us: int) -> list[Command]:
@@ -144,6 +149,13 @@ class Protecting:
             return []
         return self._after_seeding_step(now_us, self._seeding.volume_read(now_us, event))
 
+    def bits_durable(self, now_us: int) -> list[Command]:
+        """Some bits are durable: all of those that a resync of everything waits for?"""
+        waiting = self._mark_at >= 0 and self._standing.phase is Phase.SEALING
+        if not waiting or not self._dirty.are_all_set(self.volume_bytes):
+            return []
+        return self._mark(now_us, self._mark_at)
+
     def flushed(self, now_us: int, op: int) -> list[Command]:
         """A flush of the machine's own is done."""
         if self._seeding is None:
@@ -177,7 +189,7 @@ class Protecting:
         """What was captured before the last copy is in the blob: it is an image of the volume."""
         if self._standing.phase is not Phase.SEALING or self._section is not None:
             return []
-        if self._drained is not None:
+        if self._mark_at >= 0 or self._drained is not None:
             return []
         self._shipper.open = False
         if not self._shipper.is_idle():
@@ -242,7 +254,7 @@ class Protecting:
             return self._enter(self._right_size(now_us), owned.number, self._copy_after)
         if self._started.clean_etag and self._started.clean_etag == owned.etag_found:
             return self._clean(now_us, owned)
-        if self._started.dirty is None and not self._started.reseed:
+        if self._started.dirty is None and not self._started.reseed and not self._is_marked():
             return self._end(
                 Phase.REFUSED,
                 "the engine did not stop in order, or the volume was changed since, so what the"
@@ -259,6 +271,10 @@ class Protecting:
         """The regions that the blob may lack, None: all."""
         return None if self._started.dirty is None else self._dirty.regions()
 
+    def _is_marked(self) -> bool:
+        """Whether an earlier resync, which had the permission that it needed, was not finished."""
+        return self.metadata is not None and self.metadata.mark is Mark.RESYNC
+
     def _clean(self, now_us: int, owned: Owned) -> list[Command]:
         """The blob has all that the volume has: is it declared right, and as large?"""
         metadata = owned.metadata
@@ -272,7 +288,13 @@ class Protecting:
 
     def _mark(self, now_us: int, number: int) -> list[Command]:
         """Take a point, declare that the blob is written without order from now on (RESYNC)."""
-        dropped = self._clients.forget_captured(now_us)
+        dropped = self._clients.forget_captured(now_us, guarded=True)
+        if self._started.dirty is None and not self._dirty.are_all_set(self.volume_bytes):
+            # Else a crash before the end would make the next start believe an empty bitmap.
+            self._standing.phase = Phase.SEALING
+            self._mark_at = number
+            return [*dropped, *self._dirty.set_all(self.volume_bytes)]
+        self._mark_at = -1
         marked = MarkInconsistent(Point(PointKind.RESYNC, now_us))
         # New data after the sizes are equal: never over the blob's footer (P9, H26).
         goal = InTurn(Roll(), marked, self._right_size(now_us))
@@ -287,6 +309,8 @@ class Protecting:
         if self._section is not None:
             self._standing.phase = self._section_phase
             return self._section.own(self.lease, owned.number)
+        if self._mark_at >= 0:
+            return self._mark(now_us, owned.number)
         if self._sealed:
             return self._run(owned.number, owned.state.etag)
         assert self._seeding is not None
@@ -308,8 +332,11 @@ class Protecting:
         return Phase.SEEDING if self.metadata.mark is Mark.SEED else Phase.RESYNCING
 
     def _copy(self, now_us: int, number: int, *, blob_is_zero: bool) -> list[Command]:
-        dropped = self._clients.forget_captured(now_us)
         phase = self._standing.phase = self._copying_phase()
+        # A pinned point may be mounted meanwhile; there is none while seeding.
+        guarded = phase is Phase.RESYNCING
+        dropped = self._clients.forget_captured(now_us, guarded=guarded)
+        self._section = None
         lacking = None
         self._standing.reason = "first copy under way: the blob cannot be failed over to yet"
         if phase is Phase.RESYNCING:

@@ -93,7 +93,8 @@ class Started:
     reseed: the operator allows everything to be sent anew, which makes the blob unusable meanwhile.
     dirty: the regions whose bits are set in the durable bitmap, which bound what the blob may lack;
     None: there is no bitmap that can be trusted, or somebody else changed the volume since an
-    orderly stop: everything may be lacking, and the machine sets every bit first (MarkDirty).
+    orderly stop: everything may be lacking. A new bitmap may be trusted once the machine was
+    protected (Note "protected"), or every bit was set, which a resync of everything does first.
     """
 
     previous_lease: str = ""
