@@ -99,12 +99,29 @@ class SitePair:
         self.primary.deliver(started or Started())
 
     def restart(self, *, reseed: bool = False) -> None:
-        """A new process on the same volume, after the end of the one before."""
+        """A new process on the same volume, after the end of the one before.
+
+        The bitmap is there, but for a reseeding, which an operator asks for where it is not.
+        """
         previous, self.primary.dead = self.primary.last_lease, True
         self.primary = self._new_primary()
         etag, self.stopped_etag = self.stopped_etag, ""
         self.primary.last_lease = previous
-        self.start(Started(previous, etag, reseed))
+        dirty = None if reseed else tuple(sorted(self.volume.bits))
+        self.start(Started(previous, etag, reseed, dirty))
+
+    def crash(self, *, power: bool) -> None:
+        """The primary's process is gone; what it had not answered never will be.
+
+        power: so is what its volume had not flushed, as if one more write had brought it back.
+        """
+        self.primary.dead = True
+        for op in self.unanswered():
+            self.entries[op].completed, self.entries[op].error = 1 << 60, 5
+        if power:
+            lost = self.volume.lose_power(self.world.random)
+            op = self._begin(dict(lost))
+            self.entries[op].completed, self.entries[op].error = 1 << 60, 5
 
     def _beat(self, sequence: int) -> None:
         node = self.primary

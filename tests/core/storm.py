@@ -14,7 +14,9 @@ from engine.units import MIB, SECOND_US
 from tests.core.site_pair import Plan, SitePair
 from tests.core.world import HEALTHY, Faults
 
-ENDINGS = ("none", "crash", "crash", "pause", "cut", "deaf", "stop", "force", "reseed")
+ENDINGS = (
+    "none", "crash", "crash", "pause", "cut", "deaf", "stop", "force", "reseed", "resync", "resync",
+)  # fmt: skip
 SETTLE_US = 150 * SECOND_US
 
 
@@ -133,6 +135,8 @@ class Storm:
         match self.ending:
             case "crash":
                 pair.primary.dead = True
+            case "resync":
+                self._crash_and_start()
             case "pause":
                 self._pause(random.choice((17, 40)) * SECOND_US)
             case "cut":
@@ -150,6 +154,24 @@ class Storm:
                 world.later(random.randint(10_000, SECOND_US), lambda: self._start_again(True))
             case _:
                 pass
+
+    def _crash_and_start(self, times: int = 3) -> None:
+        """A crash, perhaps with a loss of power, and a start on the bitmap; perhaps once more."""
+        pair, world, random = self.pair, self.pair.world, self.random
+        if pair.primary.paused or pair.primary.dead:
+            return
+        pair.crash(power=random.random() < 0.5)
+
+        def start() -> None:
+            if pair.mounted is None:
+                self.restarts += 1
+                pair.restart()
+                self._burst(world.now_us + random.randint(0, 50_000))
+
+        world.later(random.randint(1_000, SECOND_US), start)
+        if times and random.random() < 0.5:
+            wait = random.choice((5_000, 100_000, 2 * SECOND_US, 8 * SECOND_US))
+            world.later(SECOND_US + wait, lambda: self._crash_and_start(times - 1))
 
     def _start_again(self, reseed: bool = False) -> None:
         pair = self.pair
