@@ -2,6 +2,8 @@
 
 from itertools import count
 
+from engine.core.blob_metadata import BlobMetadata, Mark, parse_metadata
+from engine.core.dirty import CLEAN_US
 from engine.core.messages import (
     Clear,
     Command,
@@ -11,9 +13,14 @@ from engine.core.messages import (
     Raise,
     ReadVolume,
     SetTimer,
+    Started,
     VolumeRead,
 )
+from engine.core.primary import Phase
 from engine.core.seeding import BACKOFF_US, CAPTURE_REGIONS, REGION_BYTES, Seeding
+from engine.core.settings import Mode
+from engine.units import SECOND_US
+from tests.core.site_pair import Plan, SitePair
 
 VOLUME = 64 * REGION_BYTES
 
@@ -102,3 +109,128 @@ def test_a_volume_that_cannot_be_read_or_flushed_is_tried_again() -> None:
     (reread,) = copying.pump(2 * BACKOFF_US)
     assert isinstance(reread, ReadVolume)
     assert (reread.offset, reread.limit) == (read.offset, read.limit)
+
+
+# ── both sites ────────────────────────────────────────────────────────────────────────────────
+
+
+def protected(mode: Mode = Mode.ASYNC) -> SitePair:
+    pair = SitePair(5, Plan(mode))
+    pair.start()
+    pair.run_until_protected()
+    return pair
+
+
+def run(pair: SitePair, seconds: float) -> None:
+    pair.world.run(pair.world.now_us + int(seconds * SECOND_US))
+
+
+def metadata(pair: SitePair) -> BlobMetadata:
+    return parse_metadata(pair.world.blob.metadata)
+
+
+def run_until(pair: SitePair, phase: Phase) -> None:
+    reached = pair.world.run(
+        pair.world.now_us + 30 * SECOND_US, lambda: pair.machine.phase is phase
+    )
+    assert reached, (pair.machine.phase, pair.machine.reason)
+
+
+def crashed_while_cut_off(pair: SitePair) -> None:
+    """The volume has what the blob lacks."""
+    pair.primary.cut = True
+    for _ in range(6):
+        pair.write()
+    run(pair, 0.5)
+    pair.crash(power=False)
+    pair.world.faults = type(pair.world.faults)()
+
+
+def test_after_a_crash_what_the_blob_lacks_is_sent_while_a_point_is_pinned() -> None:
+    pair = protected()
+    crashed_while_cut_off(pair)
+    assert pair.image() != pair.volume.pages
+    pair.restart()
+    run_until(pair, Phase.RESYNCING)
+    marked = metadata(pair)
+    assert marked.mark is Mark.RESYNC
+    assert marked.pin
+    assert not pair.machine.status(pair.world.now_us).protected
+    run_until(pair, Phase.RUNNING)
+    assert pair.image() == pair.volume.pages
+    assert metadata(pair).mark is Mark.NONE
+    assert metadata(pair).pin == ""
+
+
+def test_h30_a_second_crash_keeps_the_pin() -> None:
+    pair = protected()
+    crashed_while_cut_off(pair)
+    pair.restart()
+    run_until(pair, Phase.RESYNCING)
+    pin = metadata(pair).pin
+    pair.crash(power=False)
+    pair.restart()
+    run_until(pair, Phase.RESYNCING)
+    assert metadata(pair).pin == pin
+    run_until(pair, Phase.RUNNING)
+    assert pair.image() == pair.volume.pages
+
+
+def test_a_crash_of_an_idle_volume_needs_no_mark_and_no_data() -> None:
+    pair = protected()
+    pair.write()
+    run(pair, 3 * CLEAN_US / SECOND_US)
+    assert pair.volume.bits == set()
+    pair.crash(power=True)
+    pair.restart()
+    seen: set[Mark] = set()
+
+    def reached() -> bool:
+        seen.add(metadata(pair).mark)
+        return pair.machine.phase is Phase.RUNNING
+
+    assert pair.world.run(pair.world.now_us + 30 * SECOND_US, reached)
+    assert seen == {Mark.NONE}
+
+
+def test_h28_a_power_loss_leaves_the_blob_ahead_and_resync_brings_it_back() -> None:
+    pair = protected(Mode.SYNC)
+    for _ in range(30):
+        op = pair.write()
+        assert pair.world.run(
+            pair.world.now_us + SECOND_US, lambda op=op: op not in pair.unanswered()
+        )
+    pair.crash(power=True)
+    lost = dict(pair.entries[max(pair.entries)].pages)
+    assert lost, "nothing was in the cache: nothing is shown"
+    assert pair.image() != pair.volume.pages
+    pair.restart()
+    run_until(pair, Phase.RUNNING)
+    assert pair.image() == pair.volume.pages
+
+
+def test_without_a_bitmap_it_refuses_and_a_reseed_pins_a_point_first() -> None:
+    pair = protected()
+    crashed_while_cut_off(pair)
+    pair.primary = pair._new_primary()
+    pair.start(Started())
+    run_until(pair, Phase.REFUSED)
+    assert metadata(pair).mark is Mark.NONE
+    pair.restart(reseed=True)
+    run_until(pair, Phase.RESYNCING)
+    assert metadata(pair).pin
+    assert pair.volume.bits == {0, 1}, "a crash now must not believe an empty bitmap"
+    run_until(pair, Phase.RUNNING)
+    assert pair.image() == pair.volume.pages
+
+
+def test_a_crash_while_seeding_starts_the_copy_again() -> None:
+    pair = SitePair(5, Plan(Mode.ASYNC))
+    pair.start()
+    run_until(pair, Phase.SEEDING)
+    pair.crash(power=False)
+    pair.restart()
+    run_until(pair, Phase.SEEDING)
+    assert metadata(pair).mark is Mark.SEED
+    run_until(pair, Phase.RUNNING)
+    assert pair.image() == pair.volume.pages
