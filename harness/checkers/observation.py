@@ -1,8 +1,8 @@
-"""What a checker is told of a run: the interface between whoever runs a disaster and whoever judges.
+"""What a checker is told of a run: the interface between who runs a disaster and who judges it.
 
 The runner calls the hooks of `Observer` in the order in which things happen. Positions (`invoked`,
-`completed`) are taken from one counter of the run, so "completed before invoked" is exact. Times are
-integer microseconds of the run's clock. Page values are opaque and unique: the number of the
+`completed`) are taken from one counter of the run, so "completed before invoked" is exact. Times
+are integer microseconds of the run's clock. Page values are opaque and unique: the number of the
 operation that wrote them, `BASE + n` for what the volume held before, absent for zeros.
 
 Nothing here imports the engine: requests and answers are those of the page-blob model
@@ -33,7 +33,8 @@ class RunSetup:
     """What was drawn once for a run, as far as a judge needs it.
 
     base: page index to value, of the volume at the start; rpo_us, rpo_bytes: the bounds that the
-    system was told to keep in mode async; live_us: so long after the calm everything is at rest.
+    system was told to keep in mode async; live_us: so long after the calm everything is at rest;
+    volume_id: 32 hex digits; points_keep: so many points of the user's stay (0: not known).
     """
 
     mode: Literal["sync", "sync-on-flush", "async"]
@@ -46,6 +47,7 @@ class RunSetup:
     volume_name: str = "db"
     volume_id: str = ""
     label: str = ""
+    points_keep: int = 0
 
 
 @dataclass(slots=True)

@@ -1,0 +1,57 @@
+"""live: once the faults are over and a core of the system is healed, all comes to rest in time.
+
+At the end of the run nothing is waited for any more, and where the primary protects its volume the
+blob equals it, page for page. What it does not verify: how much memory is used on the way (queues
+are bounded by the number of operations that a run has), progress while faults go on, pages that
+rotted at rest, pages whose write the volume itself refused.
+"""
+
+from collections.abc import Mapping
+
+from harness.checkers.checker import Checker
+from harness.checkers.history import PAGE_BYTES
+from harness.checkers.observation import Operation
+from harness.checkers.verdict import show
+from harness.sim.page_blob import PageBlob
+
+__all__ = ["Live"]
+
+
+class Live(Checker):
+    """Looks at the end."""
+
+    claim = "live"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._refused: set[int] = set()
+
+    def completed(self, _now_us: int, operation: Operation) -> None:
+        """Pages of an operation that failed may be either way."""
+        if operation.error and operation.kind in ("write", "zero"):
+            end = operation.first_page + operation.pages
+            self._refused.update(range(operation.first_page, end))
+
+    def ended(self, now_us: int, waiting_for: str, blob: PageBlob | None,
+              volume: Mapping[int, object] | None) -> None:  # fmt: skip
+        """All is at rest and equal."""
+        self.count += 1
+        if waiting_for:
+            text = f"long after the faults were over, something is still waited for: {waiting_for}"
+            self.report(now_us, "never-at-rest", text, expected="rest", found=waiting_for)
+        elif blob is not None and volume is not None:
+            self._compare(now_us, blob, volume)
+
+    def _compare(self, now_us: int, blob: PageBlob, volume: Mapping[int, object]) -> None:
+        end = blob.length // PAGE_BYTES - 1
+        pages = blob.image()
+        skipped = (self._refused, self.scene.rotten)
+        for page in sorted({*volume, *pages}):
+            if page >= end or any(page in pages_known for pages_known in skipped):
+                continue
+            there, here = pages.get(page) or None, volume.get(page) or None
+            if there != here:
+                text = f"at rest the blob's page {page} differs from the volume's"
+                expected, found = show(page, here), show(page, there)
+                self.report(now_us, "not-converged", text, page, expected, found)
+                return

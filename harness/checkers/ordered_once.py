@@ -1,0 +1,101 @@
+"""ordered-once: no applied request replaces a page by an older version of it.
+
+Versions are ranked by the order in which the volume took them. The volume itself may go back (a
+power loss, an operation that a crash left undone); after that the older value is the newer one.
+What it does not verify: requests that were refused (they changed nothing), values that nobody
+wrote (crash-consistent, corruption-detected), footers (resize-faithful), order between pages.
+"""
+
+from harness.checkers.checker import Checker
+from harness.checkers.history import PAGE_BYTES, disk_bytes
+from harness.sim.blob_requests import (
+    Answer,
+    ClearPages,
+    CreateBlob,
+    PutPages,
+    Request,
+    SetProperties,
+)
+from harness.sim.page_blob import PageBlob
+
+__all__ = ["OrderedOnce"]
+
+
+class OrderedOnce(Checker):
+    """Remembers for each page of the blob the rank of what it shows."""
+
+    claim = "ordered-once"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rank: dict[int, int] = {}
+
+    def applied(
+        self, now_us: int, node: str, request: Request, _answer: Answer, blob: PageBlob
+    ) -> None:
+        """Compare each page that was written with what it showed before."""
+        if blob is not self.scene.blob:
+            return
+        if isinstance(request, PutPages):
+            first = request.offset // PAGE_BYTES
+            self._put(now_us, node, first, request.pages, blob.length // PAGE_BYTES - 1)
+        elif isinstance(request, ClearPages):
+            self._clear(now_us, node, request)
+        elif isinstance(request, CreateBlob):
+            self._rank.clear()
+        elif isinstance(request, SetProperties) and request.length is not None:
+            self._cut(request.length)
+
+    def _put(
+        self, now_us: int, node: str, first: int, values: tuple[object, ...], last: int
+    ) -> None:
+        by_op, losses, rank_of = self.scene.history.by_op, self.scene.history.losses, self._rank
+        for page, value in enumerate(values, first):
+            if isinstance(value, bytes) or page >= last:
+                continue
+            entry = by_op.get(value) if value.__class__ is int and not losses else None
+            if entry is not None and entry.first <= page < entry.end:
+                rank = entry.rank
+            else:
+                rank = self.scene.history.highest(page, value or None)
+            before = rank_of.get(page, 0)
+            if rank > before:
+                rank_of[page] = rank
+            elif 0 <= rank < before:
+                self._older(now_us, node, page, value or None, rank)
+            if before:
+                self.count += 1
+
+    def _clear(self, now_us: int, node: str, request: ClearPages) -> None:
+        first = request.offset // PAGE_BYTES
+        history, rank_of = self.scene.history, self._rank
+        for page in history.touched_in(first, first + request.length // PAGE_BYTES):
+            before = rank_of.get(page, 0)
+            rank = history.highest(page, None)
+            if rank > before:
+                rank_of[page] = rank
+            elif 0 <= rank < before:
+                self._older(now_us, node, page, None, rank)
+            if before:
+                self.count += 1
+
+    def _cut(self, length: int) -> None:
+        """What a resize of the blob cuts off is gone for good: what follows must be newer."""
+        history = self.scene.history
+        size = length - PAGE_BYTES
+        newest = next((e for e in reversed(history.sizes) if e.size == disk_bytes(size)), None)
+        if newest is None:
+            return
+        for page in history.touched_in(size // PAGE_BYTES, 1 << 62):
+            self._rank[page] = max(self._rank.get(page, 0), newest.rank)
+
+    def _older(self, now_us: int, node: str, page: int, value: object | None, rank: int) -> None:
+        history = self.scene.history
+        older, newer = history.entry_at(rank), history.entry_at(self._rank[page])
+        self._rank[page] = rank
+        text = (
+            f"a request of {node} put {older or 'what was there before the run'} over"
+            f" {newer} on page {page}: late, repeated or out of order"
+        )
+        found = "zeros" if value is None else f"value {value}"
+        self.report(now_us, "older-over-newer", text, page, f"{newer} or newer", found)
