@@ -10,8 +10,10 @@ bound in time, and clients stop asking when they get no answers: an outage of th
 long, fills the queue to its bound and not further, so it never overflows into a resync (H21).
 """
 
+from collections.abc import Iterable
+
 from engine.core.dirty import regions_of
-from engine.core.epochs import Batch, EpochQueue, Order
+from engine.core.epochs import Batch, EpochQueue, Order, Waiter
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import (
     EIO,
@@ -20,7 +22,9 @@ from engine.core.messages import (
     LocalFlush,
     LocalWrite,
     LocalZero,
+    PointRequested,
     Reply,
+    ResizeRequested,
     WriteRequested,
     ZeroRequested,
 )
@@ -28,6 +32,25 @@ from engine.core.operations import DURABLE, REMOTE, Operation, Operations
 from engine.core.primary_status import ACKNOWLEDGING, Standing
 from engine.core.settings import REGION_BYTES, Mode, VolumeSettings
 from engine.core.shipping import Shipper
+
+REQUESTS = WriteRequested | ZeroRequested | FlushRequested | ResizeRequested | PointRequested
+
+
+class Unclosed:
+    """Order `interval`: what was captured since the last closing point, and who waits for it."""
+
+    __slots__ = ("oldest_us", "size", "waiters")
+
+    def __init__(self) -> None:
+        self.oldest_us: int | None = None
+        self.size = 0
+        self.waiters: list[Waiter] = []
+
+    def add(self, now_us: int, length: int) -> None:
+        """A write was captured."""
+        if self.oldest_us is None:
+            self.oldest_us = now_us
+        self.size += length
 
 
 class Clients:
@@ -49,6 +72,10 @@ class Clients:
         self.operations = Operations(self._may_acknowledge)
         self.capturing = False
         self.guarded = False
+        self.limit_bytes = settings.volume_bytes
+        """No write may end beyond this."""
+        self._closes = settings.order is Order.INTERVAL
+        self._unclosed = Unclosed()
 
     def begin(self, event: WriteRequested | ZeroRequested) -> Operation:
         """A write or zero arrived."""
@@ -100,22 +127,53 @@ class Clients:
         self.capturing = False
         self.guarded = guarded
         self._queue.clear()
+        self._unclosed = Unclosed()
         self._shipper.forget()
         return self.operations.forget_captured(now_us)
 
     def in_blob(self, now_us: int, batch: Batch) -> list[Command]:
         """A batch is known to be in the blob: answer who waited for nothing else."""
+        if self._closes:
+            self._unclosed.waiters += batch.waiters
+            return []
+        return self._answer(now_us, batch.waiters)
+
+    def _answer(self, now_us: int, waiters: Iterable[Waiter]) -> list[Command]:
         out: list[Command] = []
-        for waiter in batch.waiters:
+        for waiter in waiters:
             if isinstance(waiter, Operation):
                 out += self.operations.remote_done(now_us, waiter)
         return out
 
     def turn_away(self, event: object) -> list[Command]:
         """This site answers no more: fail the operation at once."""
-        if isinstance(event, WriteRequested | ZeroRequested | FlushRequested):
+        if isinstance(event, REQUESTS):
             return [Reply(event.op, EIO)]
         return []
+
+    # ── intervals ─────────────────────────────────────────────────────────────────────────────
+
+    def cut_us(self, now_us: int) -> int:
+        """While nothing is in flight: all that was acknowledged before this time is in the blob."""
+        oldest = self._queue.oldest_us()
+        return now_us if oldest is None else min(now_us, oldest)
+
+    def has_unclosed(self) -> bool:
+        """Order `interval`: whether anything is not in the point that closed the last interval."""
+        return self._unclosed.oldest_us is not None
+
+    def wants_closing(self) -> bool:
+        """Order `interval`: whether somebody waits for the interval to be closed."""
+        return bool(self._unclosed.waiters or (self.has_unclosed() and self.operations.held()))
+
+    def close_interval(self, now_us: int) -> list[Command]:
+        """Order `interval`: the point that holds all that is in the blob is declared."""
+        closed, self._unclosed = self._unclosed, Unclosed()
+        self._unclosed.oldest_us = self._queue.oldest_us()
+        self._unclosed.size = self._queue.size
+        return self._answer(now_us, closed.waiters)
+
+    # ── lag ───────────────────────────────────────────────────────────────────────────────────
 
     def busy_regions(self) -> set[int]:
         """Regions of the bitmap with a local write or a put under way, or something queued."""
@@ -127,7 +185,9 @@ class Clients:
         return busy
 
     def lag_bytes(self) -> int:
-        """Bytes that are not known to be in the blob."""
+        """Bytes that are not known to be in the blob, or in what of it a failover would use."""
+        if self._closes:
+            return self._unclosed.size
         return self._queue.size + self._shipper.unsent_bytes()
 
     def is_within_bound(self, now_us: int) -> bool:
@@ -141,7 +201,9 @@ class Clients:
         return oldest is None or now_us - oldest <= self._settings.max_lag_us
 
     def oldest_us(self) -> int | None:
-        """Arrival of the oldest write that is not known to be in the blob."""
+        """Arrival of the oldest write that is not known to be there."""
+        if self._closes:
+            return self._unclosed.oldest_us
         batch = self._shipper.batch
         return batch.oldest_us if batch is not None else self._queue.oldest_us()
 
@@ -152,6 +214,8 @@ class Clients:
             now_us, operation.offset, operation.length, payload, barrier=operation.fua
         )
         operation.epoch = epoch
+        if self._closes:
+            self._unclosed.add(now_us, operation.length)
         if mode is Mode.SYNC or (operation.fua and mode is Mode.SYNC_ON_FLUSH):
             operation.waits |= REMOTE
             epoch.waiters.append(operation)

@@ -17,6 +17,8 @@ DURABLE = 2
 """Waits for a local flush."""
 REMOTE = 4
 """Waits for the blob."""
+CHANGE = 8
+"""Waits for a change of the blob itself: its size, a point."""
 
 
 class Operation:
@@ -90,6 +92,15 @@ class Operations:
         """Its epoch is in the blob."""
         operation.waits &= ~REMOTE
         return self._finish(now_us, operation)
+
+    def changed(self, now_us: int, operation: Operation) -> list[Command]:
+        """The change that it asked for is made."""
+        operation.waits &= ~CHANGE
+        return self._finish(now_us, operation)
+
+    def reaches(self, limit: int) -> bool:
+        """Whether a write that is not in the volume yet ends beyond this."""
+        return any(op.waits & LOCAL and op.offset + op.length > limit for op in self._open.values())
 
     def release(self, now_us: int) -> list[Command]:
         """Authority or lag changed: answer what was held for it, in order."""

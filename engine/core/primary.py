@@ -14,11 +14,12 @@ crash. Status and acknowledgements never promise more than the phase gives (H18,
 from collections.abc import Iterator
 from itertools import count
 
-from engine.core import dirty, lease_keeper, shipping
+from engine.core import dirty, lease_keeper, leaving, shipping, upkeep
 from engine.core.clients import Clients
 from engine.core.dirty import ClientWrite, DirtyRegions
 from engine.core.epochs import Batch, EpochQueue
 from engine.core.lease_keeper import LeaseKeeper
+from engine.core.leaving import Leaving
 from engine.core.messages import (
     EIO,
     BitsDurable,
@@ -28,14 +29,13 @@ from engine.core.messages import (
     Event,
     Failed,
     FlushRequested,
-    Head,
     LeaseReady,
     LocalDone,
     LocalFailed,
     Note,
-    Refusal,
-    Release,
-    SetTimer,
+    PointRequested,
+    Reply,
+    ResizeRequested,
     Started,
     StopRequested,
     StoreAnswer,
@@ -51,12 +51,9 @@ from engine.core.primary_status import ENDED, PROMISING, Phase, PrimaryStatus, S
 from engine.core.protecting import Protecting
 from engine.core.settings import VolumeSettings
 from engine.core.shipping import Shipper
-from engine.units import SECOND_US
+from engine.core.upkeep import Upkeep
 
 __all__ = ["ENDED", "PROMISING", "Phase", "PrimaryMachine"]
-
-LEAVE_TIMER = "leave"
-LEAVE_RETRY_US = SECOND_US // 2
 
 
 class PrimaryMachine:
@@ -89,9 +86,8 @@ class PrimaryMachine:
             end=self._end,
             fenced=self._fenced,
         )
-        self._leaving = False
-        self._awaited = -1
-        self._last_etag = ""
+        self._leaving = Leaving(self._next_id, self._end)
+        self._upkeep = Upkeep(settings, self._clients, self._shipper, self._way, self._next_id)
         self._replies: list[Command] = []
         self._now_us = 0
 
@@ -138,6 +134,8 @@ class PrimaryMachine:
                 return self._bits_failed(now_us, event)
             case Started():
                 return self._start(now_us, event)
+            case ResizeRequested() | PointRequested():
+                return self._request(now_us, event)
             case StopRequested():
                 return self._stop(now_us)
             case _:
@@ -171,9 +169,11 @@ class PrimaryMachine:
     # ── client operations ─────────────────────────────────────────────────────────────────────
 
     def _write(self, now_us: int, event: ClientWrite) -> list[Command]:
-        if self._leaving:
+        if self._leaving.began:
             # The blob's ETag is being recorded as that of this volume: neither may change now.
             return self._clients.turn_away(event)
+        if event.offset + event.length > self._clients.limit_bytes:
+            return [Reply(event.op, EIO)]
         operation = self._clients.begin(event)
         if not self._dirty.admit(operation, event):
             return self._dirty.wait(operation, event)
@@ -187,11 +187,18 @@ class PrimaryMachine:
         return command
 
     def _flush(self, event: FlushRequested) -> list[Command]:
-        if self._leaving:
+        if self._leaving.began:
             return self._clients.turn_away(event)
         return self._clients.flush(event.op)
 
+    def _request(self, now_us: int, event: ResizeRequested | PointRequested) -> list[Command]:
+        if self._leaving.began:
+            return self._clients.turn_away(event)
+        return self._settle(now_us, self._upkeep.request(event))
+
     def _local_done(self, now_us: int, op: int) -> list[Command]:
+        if op == self._upkeep.awaited_op:
+            return self._settle(now_us, self._upkeep.volume_resized(now_us, 0))
         operation = self._operations.get(op)
         if operation is None:
             return self._flushed(now_us, op)
@@ -208,6 +215,8 @@ class PrimaryMachine:
 
         A captured write stays in the queue: an unacknowledged write may be there or not.
         """
+        if event.op == self._upkeep.awaited_op:
+            return self._settle(now_us, self._upkeep.volume_resized(now_us, event.error))
         operation = self._operations.get(event.op)
         if operation is None:
             return self._flush_failed(event)
@@ -223,7 +232,8 @@ class PrimaryMachine:
 
     def _start(self, now_us: int, event: Started) -> list[Command]:
         self._dirty.load(event.dirty or ())
-        return [*self._dirty.arm(now_us), *self._way.start(event)]
+        timers = [*self._dirty.arm(now_us), *self._upkeep.start(now_us)]
+        return [*timers, *self._way.start(event)]
 
     def _bits_durable(self, now_us: int, event: BitsDurable) -> list[Command]:
         ready = self._dirty.durable(event.id)
@@ -247,14 +257,14 @@ class PrimaryMachine:
     def _flushed(self, now_us: int, op: int) -> list[Command]:
         """A flush of the machine's own is done."""
         out = self._dirty.flushed(op)
-        if self._leaving and self._awaited < 0:
-            return [*out, *self._look_once_more()]
+        if self._leaving.is_waiting():
+            return [*out, *self._leaving.look()]
         out += self._way.flushed(now_us, op)
         return self._settle(now_us, out)
 
     def _flush_failed(self, event: LocalFailed) -> list[Command]:
         self._dirty.flush_failed(event.op)
-        if self._leaving and self._awaited < 0:
+        if self._leaving.is_waiting():
             # The bits stay, and without the ETag the next start goes by them.
             detail = f"stopped, but the volume cannot be flushed (errno {event.error})"
             return self._end(Phase.STOPPED, detail)
@@ -263,6 +273,7 @@ class PrimaryMachine:
     def _finished(self, batch: Batch) -> None:
         """The shipper: a batch is known to be in the blob."""
         self._way.in_blob(batch)
+        self._upkeep.in_blob(batch)
         self._replies += self._clients.in_blob(self._now_us, batch)
 
     # ── answers and timers ────────────────────────────────────────────────────────────────────
@@ -270,8 +281,10 @@ class PrimaryMachine:
     def _answer(self, now_us: int, event: StoreAnswer) -> list[Command]:
         if self._keeper.handles(event.id):
             return self._renewed(now_us, event)
-        if event.id == self._awaited:
-            return self._leave(now_us, event)
+        if self._leaving.handles(event.id):
+            return self._leaving.handle(now_us, event)
+        if self._upkeep.handles(event.id):
+            return self._upkeep.handle(event)
         out = self._way.answer(now_us, event)
         if out is None:
             out = self._shipper.handle(now_us, event)
@@ -284,8 +297,10 @@ class PrimaryMachine:
             return self._clean(now_us)
         if key == lease_keeper.TIMER:
             return self._keeper.timer(now_us)
-        if key == LEAVE_TIMER and self._leaving and self._awaited < 0:
-            return self._look_once_more()
+        if key == leaving.TIMER:
+            return self._leaving.look() if self._leaving.is_waiting() else []
+        if key in (upkeep.TIMER, upkeep.RESUME_TIMER):
+            return self._settle(now_us, self._upkeep.timer(now_us, key))
         return self._settle(now_us, self._way.timer(now_us, key))
 
     def _settle(self, now_us: int, out: list[Command]) -> list[Command]:
@@ -305,9 +320,16 @@ class PrimaryMachine:
             return [*out, *self._end(Phase.HALTED, self._shipper.detail)]
         if self._standing.phase is Phase.SEALING:
             out += self._way.seal_when_drained(now_us)
-        elif self._standing.phase is Phase.STOPPING:
-            out += self._release_when_drained()
+        elif self._standing.phase in PROMISING:
+            out += self._keep_up(now_us)
         return out
+
+    def _keep_up(self, now_us: int) -> list[Command]:
+        """Protected: points, sizes; and, if it is to stop, the end."""
+        stopping = self._standing.phase is Phase.STOPPING
+        self._upkeep.close_if_wanted()
+        out = self._upkeep.pump(now_us, stopping=stopping) if self._upkeep.busy else []
+        return [*out, *self._release_when_drained()] if stopping else out
 
     def _renewed(self, now_us: int, event: StoreAnswer) -> list[Command]:
         out = self._keeper.handle(now_us, event)
@@ -336,7 +358,7 @@ class PrimaryMachine:
         self._keeper.forget()
         self._shipper.open = False
         self._dirty.drop_parked()
-        fields = (("reason", detail), ("etag", self._last_etag))
+        fields = (("reason", detail), ("etag", self._leaving.etag))
         replies, self._replies = self._replies, []
         return [*replies, Note(phase.value, fields), *self._operations.fail_all()]
 
@@ -350,26 +372,12 @@ class PrimaryMachine:
         return self._settle(now_us, [])
 
     def _release_when_drained(self) -> list[Command]:
-        if not (self._queue.is_empty() and self._shipper.is_idle()) or self._leaving:
+        self._shipper.hurry = True
+        if not (self._queue.is_empty() and self._shipper.is_idle()) or self._leaving.began:
+            return []
+        if self._upkeep.close_before_leaving():
             return []
         if len(self._operations) or self._dirty.is_flushing():
             return []
-        self._leaving = True
-        return self._dirty.settle(()) or self._look_once_more()
-
-    def _look_once_more(self) -> list[Command]:
-        self._awaited = self._next_id()
-        return [Head(self._awaited, self._way.lease)]
-
-    def _leave(self, now_us: int, event: StoreAnswer) -> list[Command]:
-        """Remember the ETag, by which the next start knows that nothing changed; then release."""
-        self._awaited = -1
-        if self._last_etag:
-            return self._end(Phase.STOPPED, "stopped in order")
-        if isinstance(event, Done) and event.state is not None:
-            self._last_etag = event.state.etag
-            self._awaited = self._next_id()
-            return [Release(self._awaited, self._way.lease)]
-        if isinstance(event, Failed) and event.refusal in (Refusal.LEASE, Refusal.NOT_FOUND):
-            return self._end(Phase.STOPPED, "the lease was lost while stopping: " + event.detail)
-        return [SetTimer(LEAVE_TIMER, now_us + LEAVE_RETRY_US)]
+        self._leaving.begin(self._way.lease)
+        return self._dirty.settle(()) or self._leaving.look()

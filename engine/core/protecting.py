@@ -57,7 +57,7 @@ class Protecting:
     `end` is called to end the machine, `fenced` when the lease turns out to be lost.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # every part of a primary, named
         self,
         settings: VolumeSettings,
         standing: Standing,
@@ -133,7 +133,7 @@ class Protecting:
             return self._after_owning(now_us, self._ownership.timer(now_us))
         if key == seeding.TIMER and self._seeding is not None:
             return self._after_seeding_step(now_us, self._seeding.pump(now_us))
-        if key == section.TIMER and self._section is not None and phase is self._section_phase:
+        if key == section.TIMER and self._section is not None and phase is not Phase.OWNING:
             return self._section.timer()
         if key == CREATE_TIMER and phase is Phase.CREATING:
             return self._create()
@@ -382,7 +382,7 @@ class Protecting:
         """What makes the blob an image of the volume, or, in order `interval`, its point one."""
         closing = None
         if self._settings.order is Order.INTERVAL:
-            closing = Point(PointKind.INTERVAL, now_us)
+            closing = Point(PointKind.INTERVAL, self._clients.cut_us(now_us))
         return Seal(self._settings, closing)
 
     def _seal(self, now_us: int) -> list[Command]:
@@ -401,6 +401,15 @@ class Protecting:
         self._section = None
         self._shipper.own(self.lease, change.number, etag)
         self._shipper.open = True
+
+    def is_protected(self) -> bool:
+        """Whether the blob is a usable image that this node keeps up to date."""
+        return self._standing.phase is Phase.RUNNING
+
+    def forget_snapshot(self, gone: str) -> None:
+        """A snapshot was deleted."""
+        if self.snapshots is not None:
+            self.snapshots = [kept for kept in self.snapshots if kept[0] != gone]
 
     def is_limited(self) -> bool:
         """Whether a section waits because the service takes no snapshot now."""
@@ -428,8 +437,10 @@ class Protecting:
         return [*commands, *self._then(now_us, change)]
 
     def _sealed_now(self, now_us: int, change: Section) -> list[Command]:
-        del now_us
-        return self._run(change.number, change.etag)
+        out = self._run(change.number, change.etag)
+        if self._settings.order is Order.INTERVAL:
+            out += self._clients.close_interval(now_us)
+        return out
 
     def _run(self, number: int, etag: str) -> list[Command]:
         self._sealed = True

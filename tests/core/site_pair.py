@@ -15,8 +15,11 @@ from engine.core.messages import (
     HeartbeatHeard,
     MountDisk,
     Note,
+    PointRequested,
     Put,
-    SetMetadata,
+    Raise,
+    ResizeRequested,
+    Snapshot,
     Started,
     StopRequested,
     StoreCommand,
@@ -28,9 +31,13 @@ from engine.core.settings import Fence, Mode, StandbySettings, VolumeSettings
 from engine.core.standby import Phase as StandbyPhase
 from engine.core.standby import StandbyMachine
 from engine.units import FOOTER_BYTES, MIB, PAGE_BYTES, SECOND_US
-from engine.vhd import parse_footer
+from engine.vhd import disk_bytes
 from tests.core.admissible import Entry, History
+from tests.core.recovered import Recovered, recovered
 from tests.core.world import LocalVolume, Node, World
+
+SIZE = -1
+"""The cell of an image that holds the disk's size."""
 
 INTERVAL_US = SECOND_US // 2
 PROMISING = (Phase.RUNNING, Phase.STOPPING)
@@ -51,6 +58,8 @@ class Plan:
     base_pages: int = 5
     max_lag_us: int = 5 * SECOND_US
     max_lag_bytes: int = MIB
+    point_interval_us: int = 0
+    points_keep: int = 2
 
 
 class SitePair:
@@ -63,7 +72,7 @@ class SitePair:
         self.volume = LocalVolume(plan.volume_bytes, plan.at_once)
         for index in range(plan.base_pages):
             self.volume.pages[self._some_page()] = ("base", index)
-        self.history = History(dict(self.volume.pages))
+        self.history = History(dict(self.volume.pages) | {SIZE: disk_bytes(plan.volume_bytes)})
         self.entries: dict[int, Entry] = {}
         self.mounted: MountDisk | None = None
         self.stopped_etag = ""
@@ -84,8 +93,9 @@ class SitePair:
     def _new_primary(self) -> Node:
         plan = self.plan
         settings = VolumeSettings(
-            "db", "primary-1", plan.volume_bytes, b"i" * 16, 1_700_000_000, plan.mode, plan.order,
-            plan.connections, 15, plan.max_lag_us, plan.max_lag_bytes,
+            "db", "primary-1", self.volume.size_bytes, b"i" * 16, 1_700_000_000, plan.mode,
+            plan.order, plan.connections, 15, plan.max_lag_us, plan.max_lag_bytes,
+            point_interval_us=plan.point_interval_us, points_keep=plan.points_keep,
         )  # fmt: skip
         self.machine = PrimaryMachine(settings)
         node = Node(self.world, "primary", self.machine)
@@ -160,6 +170,21 @@ class SitePair:
         self.primary.deliver(FlushRequested(op))
         return op
 
+    def resize(self, volume_bytes: int) -> int:
+        """An operator asks for another size."""
+        known = {page for entry in self.history.entries for page in entry.pages}
+        cut = {p for p in known | set(self.history.base) if p * PAGE_BYTES >= volume_bytes}
+        size = {SIZE: disk_bytes(volume_bytes)}
+        op = self._begin({**dict.fromkeys(sorted(cut)), **size})
+        self.primary.deliver(ResizeRequested(op, volume_bytes))
+        return op
+
+    def point(self) -> int:
+        """An operator asks for a recovery point."""
+        op = self._begin({})
+        self.primary.deliver(PointRequested(op))
+        return op
+
     def _begin(
         self, pages: dict[int, object | None], *, fua: bool = False, flush: bool = False
     ) -> int:
@@ -204,20 +229,18 @@ class SitePair:
 
     def _on_mount(self, disk: MountDisk) -> None:
         assert self.mounted is None, "mounted twice"
-        assert disk.size_bytes == self.plan.volume_bytes
         self.mounted = disk
-        self._judge("at the mount")
+        now = self._judge("at the mount")
+        assert (disk.size_bytes, disk.snapshot) == (now.size_bytes, now.snapshot)
 
     def _check_blob(self, node: Node, command: StoreCommand) -> None:
         if node is not self.standby:
             assert self.mounted is None, f"{command} changed the blob after the mount"
-        if isinstance(command, Put | Clear | SetMetadata) and self.usable():
+        marked = parse_metadata(self.world.blob.metadata).mark is not Mark.NONE
+        if isinstance(command, Raise | Snapshot) or (marked and isinstance(command, Put | Clear)):
+            return
+        if recovered(self.world.blob) is not None:
             self._judge(f"after {type(command).__name__}")
-
-    def usable(self) -> bool:
-        """Whether the blob says that it may be failed over to."""
-        blob = self.world.blob
-        return blob.exists and parse_metadata(blob.metadata).mark is Mark.NONE
 
     def image(self) -> dict[int, object]:
         """The content of the blob below its footer."""
@@ -225,18 +248,18 @@ class SitePair:
         last = (blob.length - FOOTER_BYTES) // PAGE_BYTES
         return {page: value for page, value in blob.pages.items() if page != last}
 
-    def _judge(self, when: str) -> None:
-        blob, plan = self.world.blob, self.plan
-        assert self.usable(), f"protected, but the blob is marked, {when}"
-        raw = blob.pages.get((blob.length - FOOTER_BYTES) // PAGE_BYTES)
-        assert isinstance(raw, bytes), f"no footer {when}"
-        parse_footer(raw, blob.length)
+    def _judge(self, when: str) -> Recovered:
+        plan = self.plan
+        disk = recovered(self.world.blob)
+        assert disk is not None, f"protected, but nothing can be recovered, {when}"
         floor: dict[int, int] = {}
         if plan.mode is not Mode.ASYNC:
             flushed_only = plan.mode is Mode.SYNC_ON_FLUSH
             floor = self.history.must_hold(flushed_only=flushed_only)
-        complaint = self.history.complaint(self.image(), floor, strict=plan.order is Order.STRICT)
+        shown = {**disk.pages, SIZE: disk.size_bytes}
+        complaint = self.history.complaint(shown, floor, strict=plan.order is not Order.FLUSH)
         assert not complaint, f"{when}: {complaint}"
+        return disk
 
     # ── ways to wait ──────────────────────────────────────────────────────────────────────────
 
@@ -256,7 +279,8 @@ class SitePair:
             return not self.was_protected or self.standby_machine.phase is StandbyPhase.REFUSED
         if self.machine.phase in ENDED:
             return True
-        same = self.image() == self.volume.pages
+        state = parse_metadata(self.world.blob.metadata)
+        same = self.image() == self.volume.pages and state.volume_bytes == self.volume.size_bytes
         return same and self.machine.phase is Phase.RUNNING
 
     def stop(self) -> None:

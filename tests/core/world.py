@@ -22,6 +22,7 @@ from engine.core.messages import (
     LeaseReady,
     LocalDone,
     LocalFlush,
+    LocalResize,
     LocalWrite,
     LocalZero,
     MarkClean,
@@ -185,6 +186,7 @@ class LocalVolume:
 
     def write(self, command: LocalWrite | LocalZero) -> None:
         """Change it."""
+        assert command.offset + command.length <= self.size_bytes, "written past the end"
         first = command.offset // PAGE_BYTES
         self.writes += 1
         for index in range(command.length // PAGE_BYTES):
@@ -193,6 +195,13 @@ class LocalVolume:
             if isinstance(command, LocalWrite):
                 assert isinstance(command.payload, tuple)
                 self.pages[first + index] = command.payload[index]
+
+    def resize(self, size_bytes: int) -> None:
+        """Another size: what is cut off is gone, what is added reads zero."""
+        self.size_bytes = size_bytes
+        end = size_bytes // PAGE_BYTES
+        self.pages = {page: value for page, value in self.pages.items() if page < end}
+        self.cached = {page: old for page, old in self.cached.items() if page < end}
 
     def flush(self, writes: int) -> None:
         """Everything up to that count of writes survives a power loss."""
@@ -282,6 +291,8 @@ class Node:
                 self.mounted(command)
             case LocalWrite() | LocalZero():
                 self._write_locally(command)
+            case LocalResize():
+                self._resize_locally(command)
             case LocalFlush():
                 self._flush_locally(command)
             case ReadVolume():
@@ -318,6 +329,17 @@ class Node:
                 self.deliver(LocalDone(command.op))
 
         world.at(self._local_free_us, finish)
+
+    def _resize_locally(self, command: LocalResize) -> None:
+        volume, world = self.volume, self.world
+        assert volume is not None
+
+        def finish() -> None:
+            if not self.dead:
+                volume.resize(command.volume_bytes)
+                self.deliver(LocalDone(command.op))
+
+        world.later(world.random.randint(10, 9000), finish)
 
     def _flush_locally(self, command: LocalFlush) -> None:
         volume, world = self.volume, self.world

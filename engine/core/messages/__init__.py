@@ -21,6 +21,7 @@ from engine.core.messages.answers import (
     Unknown,
 )
 from engine.core.messages.events import (
+    EINVAL,
     EIO,
     BitsDurable,
     BitsFailed,
@@ -88,6 +89,7 @@ Event = (
 )  # fmt: skip
 
 __all__ = [
+    "EINVAL",
     "EIO",
     "Acquire",
     "BitsDurable",

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+EINVAL = 22
+"""errno of a request that makes no sense."""
+
 EIO = 5
 """errno of an operation that this site may no longer, or cannot, complete."""
 

@@ -1,0 +1,303 @@
+"""What is done to a protected volume beside its data: recovery points, changes of its size.
+
+One errand at a time, each in an exclusive section between two batches:
+
+    [WRITING -> VOLUME] -> DRAINING -> SECTION
+
+A resize changes the local volume first, once no write is under way beyond the smaller size; what
+was queued until then is in the blob before the blob follows, so nothing of it can be missing while
+the new size shows. A point holds everything that was acknowledged before it was asked for. Where
+the service takes no snapshot now, data goes on and the errand is tried again. What is not protected
+yet waits: under a mark of seeding or resync no point may be taken (P10).
+
+In order `interval` every point closes the interval: it is what a failover would recover.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+
+from engine.core.clients import Clients
+from engine.core.epochs import Batch, Order
+from engine.core.messages import (
+    EINVAL,
+    EIO,
+    Command,
+    DeleteSnapshot,
+    Done,
+    Failed,
+    LocalResize,
+    Note,
+    PointRequested,
+    Refusal,
+    Reply,
+    ResizeRequested,
+    SetTimer,
+    StoreAnswer,
+)
+from engine.core.operations import CHANGE, REMOTE, Operation
+from engine.core.points import Point, PointKind, TakePoint
+from engine.core.protecting import Protecting
+from engine.core.resizing import ChangeSize, is_size
+from engine.core.section import LIMIT_BACKOFF_US, Goal, InTurn, Section
+from engine.core.settings import VolumeSettings
+from engine.core.shipping import Shipper
+
+TIMER = "point"
+RESUME_TIMER = "upkeep"
+
+
+class Step(Enum):
+    """Where the errand under way stands."""
+
+    NONE = auto()
+    WRITING = auto()
+    VOLUME = auto()
+    DRAINING = auto()
+    SECTION = auto()
+
+
+class Errand:
+    """A point, or a size for the volume; `operation`: whoever asked, None: nobody waits."""
+
+    __slots__ = ("kind", "operation", "resized", "volume_bytes")
+
+    def __init__(self, kind: PointKind, operation: Operation | None, volume_bytes: int = 0) -> None:
+        self.kind = kind
+        self.operation = operation
+        self.volume_bytes = volume_bytes
+        self.resized = False
+
+
+class Upkeep:
+    """Takes requests at any time, carries them out while the volume is protected."""
+
+    def __init__(
+        self,
+        settings: VolumeSettings,
+        clients: Clients,
+        shipper: Shipper,
+        way: Protecting,
+        next_id: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._shipper = shipper
+        self._way = way
+        self._next_id = next_id
+        self._closes = settings.order is Order.INTERVAL
+        self._errands: deque[Errand] = deque()
+        self._errand: Errand | None = None
+        self._step = Step.NONE
+        self._barrier: Operation | None = None
+        self._deleting: dict[int, str] = {}
+        self._puts_at_point = -1
+        self._resume_us = 0
+        self.awaited_op = 0
+        """The operation whose LocalResize is under way, 0: none."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do."""
+        return self._errand is not None or bool(self._errands)
+
+    def is_resizing(self) -> bool:
+        """Whether the volume is, or will be, given another size."""
+        return any(e.volume_bytes for e in (self._errand, *self._errands) if e is not None)
+
+    def interval_us(self) -> int:
+        """How often a point is taken: in order `interval` often enough for the bound on lag."""
+        asked = self._settings.point_interval_us
+        if not self._closes:
+            return asked
+        most = self._settings.max_lag_us // 4
+        return min(asked, most) if asked else most
+
+    # ── requests ──────────────────────────────────────────────────────────────────────────────
+
+    def start(self, now_us: int) -> list[Command]:
+        """The process is up, or a period is over: wait for the next."""
+        interval_us = self.interval_us()
+        return [SetTimer(TIMER, now_us + interval_us)] if interval_us else []
+
+    def request(self, event: ResizeRequested | PointRequested) -> list[Command]:
+        """An operator asks; answered when the blob has it."""
+        size = event.volume_bytes if isinstance(event, ResizeRequested) else 0
+        if isinstance(event, ResizeRequested) and not is_size(size):
+            return [Reply(event.op, EINVAL)]
+        operation = Operation(event.op, 0, 0, fua=False)
+        operation.waits = CHANGE
+        self._clients.operations.begin(operation)
+        kind = PointKind.GROW if size else PointKind.REQUEST
+        self._errands.append(Errand(kind, operation, size))
+        return []
+
+    def timer(self, now_us: int, key: str) -> list[Command]:
+        """A period is over: a point, unless nothing was changed since the last one."""
+        if key == RESUME_TIMER:
+            return []
+        if self._way.is_protected() and self._has_changed():
+            self._close()
+        return self.start(now_us)
+
+    def close_if_wanted(self) -> None:
+        """Order `interval`: close it early, if somebody waits for that."""
+        if self._closes and self._clients.wants_closing():
+            self._close()
+
+    def close_before_leaving(self) -> bool:
+        """Order `interval`: whether the last interval is still to be closed."""
+        if self._closes and self._clients.has_unclosed() and not self.busy:
+            self._close()
+        return self.busy
+
+    def _close(self) -> None:
+        waiting = (self._errand, *self._errands)
+        if not any(e is not None and e.operation is None for e in waiting):
+            self._errands.append(Errand(PointKind.INTERVAL, None))
+
+    def _has_changed(self) -> bool:
+        return self._shipper.puts_done != self._puts_at_point or self._clients.lag_bytes() > 0
+
+    # ── carrying out ──────────────────────────────────────────────────────────────────────────
+
+    def pump(self, now_us: int, *, stopping: bool) -> list[Command]:
+        """Go on as far as possible; only while the volume is protected."""
+        out: list[Command] = []
+        if self._step is Step.NONE:
+            if not self._errands or now_us < self._resume_us:
+                return out
+            out += self._begin(now_us, self._errands.popleft())
+        if self._step is Step.WRITING:
+            out += self._resize_volume()
+        if self._step is Step.DRAINING and self._barrier is None:
+            self._shipper.open = False
+            if self._shipper.is_idle():
+                self._step = Step.SECTION
+                out += self._way.enter_online(self._goal(now_us), self._finished)
+        elif self._step is Step.SECTION and self._way.is_limited():
+            out += self._put_off(now_us, stopping=stopping)
+        return out
+
+    def _begin(self, now_us: int, errand: Errand) -> list[Command]:
+        self._errand = errand
+        size, present = errand.volume_bytes, self._way.volume_bytes
+        if not size or errand.resized:
+            self._drain()
+            return []
+        if size == present:
+            return self._end(now_us)
+        errand.kind = PointKind.GROW if size > present else PointKind.SHRINK
+        self._clients.limit_bytes = min(size, present)
+        self._step = Step.WRITING
+        return []
+
+    def _resize_volume(self) -> list[Command]:
+        """Once no client's write is on its way to what is cut off."""
+        errand = self._errand
+        assert errand is not None
+        assert errand.operation is not None
+        if self._clients.operations.reaches(self._clients.limit_bytes):
+            return []
+        self._step = Step.VOLUME
+        self.awaited_op = errand.operation.op
+        return [LocalResize(self.awaited_op, errand.volume_bytes)]
+
+    def volume_resized(self, now_us: int, error: int) -> list[Command]:
+        """The local volume has its new size, or refused."""
+        errand = self._errand
+        assert errand is not None
+        self.awaited_op = 0
+        if error:
+            self._clients.limit_bytes = self._way.volume_bytes
+            return self._end(now_us, error)
+        errand.resized = True
+        self._way.volume_bytes = errand.volume_bytes
+        self._drain()
+        return []
+
+    def _drain(self) -> None:
+        """What was captured so far belongs before the change."""
+        self._step = Step.DRAINING
+        barrier = Operation(-1, 0, 0, fua=False)
+        self._clients.wait_for_blob(barrier)
+        self._barrier = barrier if barrier.waits & REMOTE else None
+        self._shipper.hurry = True
+
+    def in_blob(self, batch: Batch) -> None:
+        """A batch is known to be in the blob."""
+        if self._barrier is not None and self._barrier in batch.waiters:
+            self._barrier = None
+
+    def _goal(self, now_us: int) -> Goal:
+        errand = self._errand
+        assert errand is not None
+        point = Point(errand.kind, self._clients.cut_us(now_us))
+        if not errand.volume_bytes:
+            return TakePoint(point, self._settings.points_keep)
+        size = ChangeSize(errand.volume_bytes, point)
+        return InTurn(size, self._way.seal_goal(now_us)) if self._closes else size
+
+    def _finished(self, now_us: int, change: Section) -> list[Command]:
+        errand = self._errand
+        assert errand is not None
+        self._way.leave_online(change.etag)
+        self._puts_at_point = self._shipper.puts_done
+        out = self._delete(change)
+        if self._closes:
+            out += self._clients.close_interval(now_us)
+        if errand.volume_bytes:
+            self._clients.limit_bytes = errand.volume_bytes
+        note = Note("resized" if errand.volume_bytes else "point", (("kind", errand.kind.value),))
+        return [note, *out, *self._end(now_us)]
+
+    def _end(self, now_us: int, error: int = 0) -> list[Command]:
+        errand, self._errand = self._errand, None
+        self._step = Step.NONE
+        self._barrier = None
+        self._shipper.hurry = False
+        if errand is None or errand.operation is None:
+            return []
+        if error:
+            return self._clients.operations.fail(errand.operation, error)
+        return self._clients.operations.changed(now_us, errand.operation)
+
+    def _put_off(self, now_us: int, *, stopping: bool) -> list[Command]:
+        """No snapshot can be taken now: data goes on, the errand is tried again later."""
+        errand = self._errand
+        assert errand is not None
+        self._way.leave_online(None)
+        note = Note("point-refused", (("kind", errand.kind.value),))
+        if stopping:
+            return [note, *self._end(now_us, EIO)]
+        self._errand = None
+        self._step = Step.NONE
+        self._errands.appendleft(errand)
+        self._resume_us = now_us + LIMIT_BACKOFF_US
+        return [note, SetTimer(RESUME_TIMER, self._resume_us)]
+
+    # ── deletions ─────────────────────────────────────────────────────────────────────────────
+
+    def _delete(self, change: Section) -> list[Command]:
+        """Delete what the blob is known to call doomed, and nothing else (P8)."""
+        there = [sid for sid, _ in change.view.snapshots or ()]
+        under_way = set(self._deleting.values())
+        out: list[Command] = []
+        for sid in change.view.state().doomed:
+            if sid in there and sid not in under_way:
+                command = DeleteSnapshot(self._next_id(), sid)
+                self._deleting[command.id] = sid
+                out.append(command)
+        return out
+
+    def handles(self, command_id: int) -> bool:
+        """Whether this answer is for a deletion."""
+        return command_id in self._deleting
+
+    def handle(self, event: StoreAnswer) -> list[Command]:
+        """Deleted, or there was none: forget it. Otherwise the next point tries again."""
+        sid = self._deleting.pop(event.id)
+        gone = isinstance(event, Failed) and event.refusal is Refusal.NOT_FOUND
+        if isinstance(event, Done) or gone:
+            self._way.forget_snapshot(sid)
+        return []
