@@ -27,6 +27,7 @@ __all__ = [
     "UNWRITTEN",
     "decode_chunks",
     "decode_pages",
+    "encode_each",
     "encode_pages",
 ]
 
@@ -63,9 +64,13 @@ def encode_pages(volume: int, write: int, first_page: int, count: int) -> bytes:
     if not (0 < volume < 1 << 32 and 0 < write < _NUMBER_LIMIT and first_page >= 0 and count >= 0):
         raise ValueError(f"no such pages: volume {volume}, write {write}, page {first_page}")
     indices = np.arange(first_page, first_page + count, dtype=np.uint64)
-    numbers = np.full(count, write, dtype=np.uint64)
+    return encode_each(volume, np.full(count, write, dtype=np.uint64), indices)
+
+
+def encode_each(volume: int, numbers: Words, indices: Words) -> bytes:
+    """Bytes of pages one after the other: each that of its own write at its own place."""
     keys = _keys(volume, numbers, indices)
-    words = np.zeros((count, _WORDS), dtype="<u8")
+    words = np.zeros((len(numbers), _WORDS), dtype="<u8")
     words[:, 0] = _MAGIC
     words[:, 1] = volume
     words[:, 2] = numbers
