@@ -1,6 +1,7 @@
 """The clients of the volume and its operator: what they ask, when, and what they were answered."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.core.messages import (
     Event,
@@ -39,7 +40,7 @@ class Clients:
         if process is None:
             return False
         op = len(self.operations) + 1
-        operation, event = _begin(op, step)
+        operation, event = BEGINS[type(step)](op, step)
         world = self.site.world
         operation.invoked, operation.invoked_us = world.next_turn(), world.now_us
         operation.session = process.session
@@ -61,7 +62,8 @@ class Clients:
         """The primary answers an operation."""
         operation = self.open.pop(op, None)
         if operation is None:
-            raise CoreError(f"{process.node.name}: answers operation {op}, which is not open")
+            twice = f"{process.node.name}: answers operation {op}, which is not open"
+            raise CoreError("answers-twice", twice)
         world = self.site.world
         operation.error = error
         protected = self.site.sample(process)
@@ -78,18 +80,35 @@ class Clients:
         self.open = {}
 
 
-def _begin(op: int, step: Write | Zero | Flush | Resize | Point) -> tuple[Operation, Event]:
-    match step:
-        case Write(page=page, pages=pages, fua=fua):
-            offset, length = page * PAGE_BYTES, pages * PAGE_BYTES
-            event: Event = WriteRequested(op, offset, length, (op,) * pages, fua)
-            return Operation(op, "write", page, pages, fua=fua), event
-        case Zero(page=page, pages=pages, fua=fua):
-            event = ZeroRequested(op, page * PAGE_BYTES, pages * PAGE_BYTES, fua)
-            return Operation(op, "zero", page, pages, fua=fua), event
-        case Resize(volume_bytes=size):
-            return Operation(op, "resize", volume_bytes=size), ResizeRequested(op, size)
-        case Point():
-            return Operation(op, "point"), PointRequested(op)
-        case _:
-            return Operation(op, "flush"), FlushRequested(op)
+def _write(op: int, step: Write) -> tuple[Operation, Event]:
+    page, pages, fua = step.page, step.pages, step.fua
+    event = WriteRequested(op, page * PAGE_BYTES, pages * PAGE_BYTES, (op,) * pages, fua)
+    return Operation(op, "write", page, pages, 0, fua), event
+
+
+def _zero(op: int, step: Zero) -> tuple[Operation, Event]:
+    page, pages, fua = step.page, step.pages, step.fua
+    event = ZeroRequested(op, page * PAGE_BYTES, pages * PAGE_BYTES, fua)
+    return Operation(op, "zero", page, pages, 0, fua), event
+
+
+def _flush(op: int, _step: Flush) -> tuple[Operation, Event]:
+    return Operation(op, "flush"), FlushRequested(op)
+
+
+def _resize(op: int, step: Resize) -> tuple[Operation, Event]:
+    size = step.volume_bytes
+    return Operation(op, "resize", 0, 0, size), ResizeRequested(op, size)
+
+
+def _point(op: int, _step: Point) -> tuple[Operation, Event]:
+    return Operation(op, "point"), PointRequested(op)
+
+
+BEGINS: Final[dict[type, Callable[[int, Any], tuple[Operation, Event]]]] = {
+    Write: _write,
+    Zero: _zero,
+    Flush: _flush,
+    Resize: _resize,
+    Point: _point,
+}

@@ -80,12 +80,13 @@ def trace_disaster(
         waiting_for = _storm_and_calm(schedule, site, script)
         effective = script.effective
     except CoreError as error:
-        errors = (_core_error(world, str(error)),)
+        errors = (_core_error(world, error.cause, str(error)),)
     except Exception as error:
         if system is REFERENCE:
             raise
-        what = f"asked for what cannot be done: {type(error).__name__}: {error}"
-        errors = (_core_error(world, what),)
+        kind = type(error).__name__
+        what = f"asked for what cannot be done: {kind}: {error!s:.200}"
+        errors = (_core_error(world, f"impossible-{kind}", what),)
     outcome = Outcome(
         findings=(*panel.findings, *errors), exercised=panel.exercised, fired=world.fired,
         digest=world.digest(), events=world.events, store_requests=world.requests,
@@ -110,9 +111,8 @@ def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:
     return calm.waiting_for
 
 
-def _core_error(world: World, text: str) -> Finding:
-    kind = text.partition(":")[2].strip().partition(" ")[0] or "error"
-    return Finding(CORE_ERROR, f"{CORE_ERROR}-{kind.lower():.40}", world.now_us, text)
+def _core_error(world: World, cause: str, text: str) -> Finding:
+    return Finding(CORE_ERROR, f"{CORE_ERROR}-{cause}", world.now_us, text)
 
 
 def _all_checkers() -> Sequence[Checker]:

@@ -54,8 +54,8 @@ class Process:
     """Runs until it is killed. `held`: events do not go straight to the machine."""
 
     __slots__ = (
-        "_busy_us", "_fuse", "_local_us", "_timers", "_waiting", "alive", "held", "machine", "node",
-        "paused", "session", "site",
+        "_busy_us", "_fuse", "_local_us", "_timers", "_waiting", "alive", "handled", "held", "machine",
+        "node", "paused", "session", "site",
     )  # fmt: skip
 
     def __init__(self, site: "Site", node: Node, machine: Machine) -> None:
@@ -66,6 +66,8 @@ class Process:
         self.session = node.starts
         self.alive = True
         self.held = False
+        self.handled = 0
+        """Events that the machine was given."""
         self.paused = False
         self._waiting: list[Event] = []
         self._timers: dict[str, tuple[int, int]] = {}
@@ -78,6 +80,7 @@ class Process:
         if self.held:
             self._hold(event)
             return
+        self.handled += 1
         now_us = self.site.world.now_us + self.node.offset_us
         try:
             commands = self.machine.handle(now_us, event)
@@ -86,7 +89,7 @@ class Process:
         for command in commands:
             act = self.ACTIONS.get(type(command))
             if act is None:
-                raise CoreError(f"{self.node.name}: {command!r:.80} is no command")
+                raise _nonsense(self.node.name, command)
             act(self, command)
 
     # ── pauses, slowness, crashes ─────────────────────────────────────────────────────────────
@@ -149,6 +152,7 @@ class Process:
 
     def _handle_on_fuse(self, event: Event) -> None:
         """As `deliver`, and it may die between two commands."""
+        self.handled += 1
         now_us = self.site.world.now_us + self.node.offset_us
         try:
             commands = self.machine.handle(now_us, event)
@@ -157,7 +161,7 @@ class Process:
         for command in commands:
             act = self.ACTIONS.get(type(command))
             if act is None:
-                raise CoreError(f"{self.node.name}: {command!r:.80} is no command")
+                raise _nonsense(self.node.name, command)
             act(self, command)
             if self._fuse > 0:
                 self._fuse -= 1
@@ -317,5 +321,12 @@ class Process:
 
 
 def _raised(name: str, event: Event, error: Exception) -> CoreError:
-    what = f"{type(error).__name__}: {error}"
-    return CoreError(f"{name}: {type(event).__name__} made the machine raise {what:.200}")
+    kind, event_kind = type(error).__name__, type(event).__name__
+    return CoreError(
+        f"raised-{kind}", f"{name}: {event_kind} made the machine raise {kind}: {error!s:.200}"
+    )
+
+
+def _nonsense(name: str, command: object) -> CoreError:
+    kind = type(command).__name__
+    return CoreError(f"nonsense-{kind}", f"{name}: {command!r:.80} is no command")

@@ -35,8 +35,8 @@ class Site:
     """Everything of one run but its steps."""
 
     __slots__ = (
-        "_beating", "clients", "leases", "mounted", "nodes", "service", "setup", "system", "volume",
-        "world",
+        "_beating", "_protected", "_sampled", "clients", "leases", "mounted", "nodes", "service", "setup", "system",
+        "volume", "world",
     )  # fmt: skip
 
     def __init__(self, schedule: Schedule, system: System, world: World) -> None:
@@ -53,6 +53,8 @@ class Site:
         self.leases = 0
         self.mounted: list[tuple[str, MountDisk]] = []
         self._beating: Process | None = None
+        self._sampled: tuple[int, int, Process | None] = (-1, -1, None)
+        self._protected = False
         told = RunSetup(
             mode=setup.mode, order=setup.order, volume_bytes=setup.volume_bytes, base=base,
             rpo_us=setup.max_lag_us, rpo_bytes=setup.max_lag_bytes, live_us=LIVE_US,
@@ -178,23 +180,29 @@ class Site:
                 world.at(world.now_us, self._leave, process)
 
     def sample(self, process: Process) -> bool:
-        """Ask a primary what it says of itself; whether it says that it protects."""
+        """Ask a primary what it says of itself; whether it says that it protects.
+
+        It says the same until something happens to it: it is asked once for each event.
+        """
         world = self.world
         now_us = world.now_us
+        asked = (process.handled, now_us, process)
+        if self._sampled == asked:
+            return self._protected
+        self._sampled = asked
         machine: Any = process.machine
         try:
             status = machine.status(now_us + process.node.offset_us)
-            protected = bool(status.protected)
-            hooks = world.watch.status
-            if hooks:
-                told = StatusSample(
-                    "primary", process.node.name, status.phase, protected, status.lag_us,
-                    status.lag_bytes,
-                )  # fmt: skip
-                for hook in hooks:
-                    hook(now_us, told)
+            protected = self._protected = bool(status.protected)
+            told = StatusSample(
+                "primary", process.node.name, status.phase, protected, status.lag_us,
+                status.lag_bytes,
+            )  # fmt: skip
         except (AttributeError, TypeError, ValueError) as error:
-            raise CoreError(f"{process.node.name}: its status cannot be read: {error}") from error
+            unread = f"{process.node.name}: its status cannot be read: {error}"
+            raise CoreError("status", unread) from error
+        for hook in world.watch.status:
+            hook(now_us, told)
         return protected
 
     # ── heartbeats ────────────────────────────────────────────────────────────────────────────
@@ -279,10 +287,11 @@ class Site:
         world, blob = self.world, self.service.blob
         name = process.node.name
         if blob is None:
-            raise CoreError(f"{name}: hands over a blob that does not exist")
+            raise CoreError("mounts-nothing", f"{name}: hands over a blob that does not exist")
         row = blob.addressed(command.snapshot)
         if row is None:
-            raise CoreError(f"{name}: hands over snapshot {command.snapshot!r}, which is not there")
+            gone = f"{name}: hands over snapshot {command.snapshot!r}, which is not there"
+            raise CoreError("mounts-nothing", gone)
         self.mounted.append((name, command))
         world.trace.append((world.now_us, 80, command.size_bytes, command.term))
         image = dict(blob.image(command.snapshot))

@@ -21,7 +21,14 @@ Mark = tuple[int, ...]
 
 
 class CoreError(Exception):
-    """The system under test raised, hangs, or asks for what does not exist."""
+    """The system under test raised, hangs, or asks for what does not exist.
+
+    cause: a short slug, the same for the same defect.
+    """
+
+    def __init__(self, cause: str, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class Story(Protocol):
@@ -100,18 +107,21 @@ class World:
     def run(self, until_us: int) -> None:
         """Let time pass until then, or until `stop`."""
         heap = self._heap
-        while heap and heap[0][0] <= until_us and not self._stopped:
+        left = EVENTS_MAX - self.events
+        while heap and heap[0][0] <= until_us:
             self.now_us, _, act, first, second = heappop(heap)
-            self.events += 1
+            left -= 1
             act(first, second)
-            if self.events > EVENTS_MAX:
-                raise CoreError(f"no end after {EVENTS_MAX} events")
+            if not left:
+                raise CoreError("endless", f"no end after {EVENTS_MAX} events")
+        self.events = EVENTS_MAX - left
         if not self._stopped:
             self.now_us = max(self.now_us, until_us)
 
     def stop(self) -> None:
         """Nothing more happens."""
         self._stopped = True
+        self._heap.clear()
 
     def next_turn(self) -> int:
         """The next position in the clients' history."""
