@@ -59,8 +59,13 @@ class Fenced(Checker):
             self._tell(now_us, node, "changed-by-another", f"changed the blob ({what})")
 
     def completed(self, now_us: int, operation: Operation) -> None:
-        """After a mount the old primary acknowledges nothing."""
+        """After a mount the old primary acknowledges nothing that changes the volume.
+
+        A flush that waits for nothing asks no store, and what it covers is in the mounted disk.
+        """
         if self._mount is None or operation.error or self._mount.node == "primary":
+            return
+        if operation.kind == "flush":
             return
         self.count += 1
         text = f"operation {operation.op} was acknowledged after {self._mount.node} had mounted"

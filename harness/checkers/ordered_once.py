@@ -2,8 +2,9 @@
 
 Versions are ranked by the order in which the volume took them. The volume itself may go back (a
 power loss, an operation that a crash left undone); after that the older value is the newer one.
-What it does not verify: requests that were refused (they changed nothing), values that nobody
-wrote (crash-consistent, corruption-detected), footers (resize-faithful), order between pages.
+What it does not verify: a blob that is marked while the volume is copied (writes of the meantime
+follow in their order over the newer copy; what is there at the end is judged by crash-consistent),
+values that nobody wrote (corruption-detected), footers (resize-faithful), order between pages.
 """
 
 from harness.checkers.checker import Checker
@@ -19,6 +20,9 @@ from harness.sim.blob_requests import (
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["OrderedOnce"]
+
+LIVE = ("", "none", "interval")
+"""Marks under which pages only move forward: a copy of the volume sends what waited meanwhile."""
 
 
 class OrderedOnce(Checker):
@@ -49,35 +53,38 @@ class OrderedOnce(Checker):
     def _put(
         self, now_us: int, node: str, first: int, values: tuple[object, ...], last: int
     ) -> None:
-        by_op, losses, rank_of = self.scene.history.by_op, self.scene.history.losses, self._rank
+        by_op, rank_of = self.scene.history.by_op, self._rank
         for page, value in enumerate(values, first):
             if isinstance(value, bytes) or page >= last:
                 continue
-            entry = by_op.get(value) if value.__class__ is int and not losses else None
-            if entry is not None and entry.first <= page < entry.end:
-                rank = entry.rank
-            else:
-                rank = self.scene.history.highest(page, value or None)
             before = rank_of.get(page, 0)
-            if rank > before:
-                rank_of[page] = rank
-            elif 0 <= rank < before:
-                self._older(now_us, node, page, value or None, rank)
+            entry = by_op.get(value) if value.__class__ is int else None
+            if entry is not None and entry.rank >= before and entry.first <= page < entry.end:
+                rank_of[page] = entry.rank
+            else:
+                self._replaced(now_us, node, page, value or None)
             if before:
                 self.count += 1
 
     def _clear(self, now_us: int, node: str, request: ClearPages) -> None:
         first = request.offset // PAGE_BYTES
-        history, rank_of = self.scene.history, self._rank
-        for page in history.touched_in(first, first + request.length // PAGE_BYTES):
-            before = rank_of.get(page, 0)
-            rank = history.highest(page, None)
-            if rank > before:
-                rank_of[page] = rank
-            elif 0 <= rank < before:
-                self._older(now_us, node, page, None, rank)
-            if before:
+        end = first + request.length // PAGE_BYTES
+        for page in self.scene.history.touched_in(first, end):
+            if page in self._rank:
                 self.count += 1
+            self._replaced(now_us, node, page, None)
+
+    def _replaced(self, now_us: int, node: str, page: int, value: object | None) -> None:
+        """A value that was written more than once is taken for its oldest fitting version."""
+        before = self._rank.get(page, 0)
+        history = self.scene.history
+        rank = history.lowest(page, value, before)
+        if rank < 0:
+            rank = history.highest(page, value)
+            if rank >= 0 and self.scene.metadata.mark in LIVE:
+                self._older(now_us, node, page, value, rank)
+        if rank >= 0:
+            self._rank[page] = rank
 
     def _cut(self, length: int) -> None:
         """What a resize of the blob cuts off is gone for good: what follows must be newer."""
@@ -92,7 +99,6 @@ class OrderedOnce(Checker):
     def _older(self, now_us: int, node: str, page: int, value: object | None, rank: int) -> None:
         history = self.scene.history
         older, newer = history.entry_at(rank), history.entry_at(self._rank[page])
-        self._rank[page] = rank
         text = (
             f"a request of {node} put {older or 'what was there before the run'} over"
             f" {newer} on page {page}: late, repeated or out of order"

@@ -79,7 +79,8 @@ class PointsHonest(Checker):
         scene = self.scene
         self._taken_at[point.id] = scene.history.position
         mark = scene.metadata.mark
-        if mark not in ("", "none", "interval"):
+        by_interval = scene.setup.order == "interval"
+        if mark not in ("", "none") and not by_interval:
             text = f"point {point.id} was taken of a blob that is marked {mark}"
             self.report(now_us, "point-of-a-marked-blob", text)
             return
@@ -88,7 +89,7 @@ class PointsHonest(Checker):
         if end.problem and last not in scene.rotten:
             text = f"point {point.id} does not open: {end.sentence}"
             self.report(now_us, "point-does-not-open", text, last, "a footer", end.problem)
-        if mark == "interval":
+        if by_interval:
             size = point.length - PAGE_BYTES
             _, breach = find_breach(
                 scene.history, blob.image(), size, (), scene.setup.mode, "a point", scene.rotten

@@ -11,7 +11,8 @@ __all__ = ["ReplicationLag"]
 class ReplicationLag:
     """Acknowledged writes that were not yet seen in the recoverable image, oldest first.
 
-    Zeros count in the system's favour: they may be those of the newest trim of their page.
+    Zeros count in the system's favour: they may be those of the newest trim of their page. Bytes
+    are those of the pages that would be lost; a page written twice counts once, a trim not at all.
     """
 
     def __init__(self, history: History) -> None:
@@ -27,30 +28,38 @@ class ReplicationLag:
     def oldest(self, seen: ImageJudge) -> Entry | None:
         """The oldest one that is missing from the image that `seen` judges."""
         waiting = self._open
-        while waiting and self._is_there(waiting[0], seen):
+        while waiting and not self._missing(waiting[0], seen):
             self._bytes -= _size(waiting.popleft())
         return waiting[0] if waiting else None
 
     def missing_bytes(self, seen: ImageJudge, limit: int) -> int:
         """Bytes of all that are missing; found exactly only where they may be over the limit."""
         self.oldest(seen)
-        if self._bytes > limit:
-            self._open = deque(entry for entry in self._open if not self._is_there(entry, seen))
-            self._bytes = sum(_size(entry) for entry in self._open)
-        return self._bytes
+        if self._bytes <= limit:
+            return self._bytes
+        pages: set[int] = set()
+        waiting, self._open = self._open, deque()
+        for entry in waiting:
+            missing = self._missing(entry, seen)
+            if missing:
+                self._open.append(entry)
+            if entry.kind == "write":
+                pages.update(missing)
+        self._bytes = sum(map(_size, self._open))
+        return len(pages) * PAGE_BYTES
 
-    def _is_there(self, entry: Entry, seen: ImageJudge) -> bool:
+    def _missing(self, entry: Entry, seen: ImageJudge) -> list[int]:
+        """Pages that show something older."""
         rank, highest = entry.rank, self.history.highest
+        missing = []
         for page in entry.cells:
             value = seen.shows(page)
-            if value == entry.value:
+            if value == entry.value or highest(page, value) >= rank:
                 continue
-            shown = highest(page, value)
-            if shown < rank and not seen.excuses(page, value):
-                return False
-        return True
+            if not seen.excuses(page, value):
+                missing.append(page)
+        return missing
 
 
 def _size(entry: Entry) -> int:
-    """Bytes that are lost with it: a trim has none."""
     return (entry.end - entry.first) * PAGE_BYTES if entry.kind == "write" else 0

@@ -54,8 +54,8 @@ class Process:
     """Runs until it is killed. `held`: events do not go straight to the machine."""
 
     __slots__ = (
-        "_busy_us", "_fuse", "_local_us", "_timers", "_waiting", "alive", "handled", "held", "machine",
-        "node", "paused", "session", "site",
+        "_busy_us", "_fuse", "_local_us", "_timers", "_waiting", "alive", "handled", "held",
+        "machine", "node", "paused", "session", "site",
     )  # fmt: skip
 
     def __init__(self, site: "Site", node: Node, machine: Machine) -> None:
@@ -126,7 +126,7 @@ class Process:
 
     def settle_held(self) -> None:
         """Events go straight to the machine if nothing holds them."""
-        slow = "slow-process" in self.node.conditions
+        slow = "slow-process" in self.node.conditions or self._busy_us > self.site.world.now_us
         self.held = self.paused or slow or self._fuse >= 0 or not self.alive
 
     def _hold(self, event: Event) -> None:
@@ -141,6 +141,10 @@ class Process:
             world.fire("slow-process", self.node.name)
             self._busy_us = max(self._busy_us, world.now_us) + SLOW_EVENT_US
             world.at(self._busy_us, self._deliver_late, event)
+        elif self._busy_us > self.site.world.now_us:
+            # It is fast again, but what came before has not been taken in: a queue keeps its order.
+            self._busy_us += 1
+            self.site.world.at(self._busy_us, self._deliver_late, event)
         else:
             self._handle_on_fuse(event)
 
@@ -149,6 +153,8 @@ class Process:
             self._waiting.append(event)
         elif self.alive:
             self._handle_on_fuse(event)
+            if self.alive:
+                self.settle_held()
 
     def _handle_on_fuse(self, event: Event) -> None:
         """As `deliver`, and it may die between two commands."""
