@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +56,13 @@ listen = "unix:{folder}/{name}.sock"
 """
 
 Event = dict[str, Any]
+
+
+def fetch(url: str) -> bytes:
+    """Read a URL."""
+    with urllib.request.urlopen(url) as answer:
+        body: bytes = answer.read()
+        return body
 
 
 @dataclass(frozen=True)
@@ -221,6 +229,18 @@ class Site:
     def disk(self, name: str = "db") -> bytes:
         """The blob without its last page."""
         return self.blob(name)[:-512]
+
+    def handed_over(self, state: str = "standby", name: str = "db") -> Event:
+        """What the standby says of the disk that it hands over."""
+        found: Event = json.loads((self.folder / state / f"{name}.mount.json").read_text())
+        return found
+
+    def mounted_disk(self, state: str = "standby", name: str = "db") -> bytes:
+        """Read the disk through the URL that the standby hands over, as a stranger would."""
+        handed = self.handed_over(state, name)
+        disk = fetch(handed["url"])
+        assert len(disk) == handed["size_bytes"] + 512
+        return disk[:-512]
 
     def blob(self, name: str = "db") -> bytes:
         with self._open(name) as blob:

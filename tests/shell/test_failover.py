@@ -6,7 +6,6 @@ import signal
 import socket
 import stat
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -31,15 +30,6 @@ def both(site: Site) -> tuple[EngineProcess, EngineProcess]:
     return primary, standby
 
 
-def mounted_disk(site: Site) -> bytes:
-    """Read the disk through the URL that the standby hands over, as a stranger would."""
-    handed = json.loads((site.folder / "standby" / "db.mount.json").read_text())
-    with urllib.request.urlopen(handed["url"]) as answer:
-        disk: bytes = answer.read()
-    assert len(disk) == handed["size_bytes"] + 512
-    return disk[:-512]
-
-
 def test_a_killed_primary_is_replaced_and_its_disk_handed_over(site: Site) -> None:
     primary, standby = both(site)
     with site.client() as client:
@@ -53,7 +43,7 @@ def test_a_killed_primary_is_replaced_and_its_disk_handed_over(site: Site) -> No
     assert mounted["size_bytes"] == 4 * MIB
     declared = standby.events("failure-declared")[0]["t"] - killed
     assert 0.9 <= declared <= 5
-    assert mounted_disk(site) == site.volume()
+    assert site.mounted_disk() == site.volume()
     secret = site.folder / "standby" / "db.mount.json"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert site.properties()["metadata"]["mp_owner"] == "standby-1"
@@ -169,7 +159,7 @@ def test_failover_of_a_live_primary_needs_force(site: Site) -> None:
     assert site.run("failover", "--volume", "db", "--force").code == 0
     standby.wait_for("mounted")
     primary.wait_for("demoted")
-    assert mounted_disk(site) == site.volume()
+    assert site.mounted_disk() == site.volume()
 
 
 def test_failover_on_request_after_the_primary_died_unheard(site: Site) -> None:
@@ -179,7 +169,7 @@ def test_failover_on_request_after_the_primary_died_unheard(site: Site) -> None:
     standby.wait_for("watching")
     assert site.run("failover", "--volume", "db").code == 0
     standby.wait_for("mounted")
-    assert mounted_disk(site) == site.volume()
+    assert site.mounted_disk() == site.volume()
 
 
 def test_failover_of_what_was_never_replicated_is_refused(site: Site) -> None:

@@ -95,26 +95,6 @@ def test_a_volume_that_was_changed_while_the_engine_was_stopped_is_not_trusted(s
     assert "--reseed" in ended.err
 
 
-def test_after_an_unclean_stop_only_reseed_goes_on_and_it_heals_the_blob(site: Site) -> None:
-    path = site.make_volume(content(8, 3 * MIB))
-    primary = site.protect()
-    primary.end(signal.SIGKILL)
-    with path.open("r+b") as file:
-        file.write(content(9, PAGE))
-        file.truncate(MIB)
-        file.truncate(8 * MIB)
-    for _ in range(2):
-        ended = site.run("primary")
-        assert ended.code == 64
-        assert "did not stop in order" in ended.err
-        assert "--reseed" in ended.err
-    primary = site.start("primary", "--reseed")
-    primary.wait_for("seeding")
-    primary.wait_for("protected")
-    assert site.disk() == site.volume()
-    assert site.disk()[MIB:] == bytes(7 * MIB)
-
-
 def test_a_volume_of_odd_size_is_padded_to_a_whole_mebibyte(site: Site) -> None:
     size = 5 * MIB + 3 * 512
     site.make_volume(content(10, size), size=size)
@@ -170,5 +150,6 @@ def test_the_state_folder_holds_no_volume_data(site: Site) -> None:
     site.make_volume(content(17, 4 * MIB))
     site.protect().end()
     sizes = {p.name: p.stat().st_size for p in (site.folder / "primary").iterdir()}
-    assert set(sizes) == {"lock", "db.lease", "db.identity", "db.stopped"}
+    assert set(sizes) == {"lock", "db.lease", "db.identity", "db.stopped", "db.dirty"}
+    assert sizes.pop("db.dirty") == 1024
     assert sum(sizes.values()) < 1024
