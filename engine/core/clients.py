@@ -106,6 +106,9 @@ class Clients:
                 self._queue.seal()
             if self._settings.mode is not Mode.ASYNC:
                 self.wait_for_blob(operation)
+                if self.has_unclosed() and not operation.waits & REMOTE:
+                    self._unclosed.waiters.append(operation)
+                    operation.waits |= REMOTE
         return [LocalFlush(op)]
 
     def wait_for_blob(self, operation: Operation) -> None:

@@ -7,8 +7,9 @@
 Silence for the time-out is not enough: two HEADs, one at suspicion and one at the time-out, must
 show the same ETag (protocol.md FAILOVER). Then the lease must have expired, or is broken where the
 policy says so (H10, H12). A volume that is still seeding has nothing to fail over to: refused
-before anything is fenced, and looked at again if its primary comes back (H32). Only heard silence
-counts: without one heartbeat since its start a standby never fails over by itself.
+before anything is fenced, and looked at again if its primary comes back (H32). What is mounted,
+the live blob or the point that it names, recovering.py finds. Only heard silence counts: without
+one heartbeat since its start a standby never fails over by itself.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from dataclasses import replace
 from itertools import count
 
 from engine.core import lease_keeper, ownership
-from engine.core.blob_metadata import BlobMetadata, Mark, parse_metadata
+from engine.core.blob_metadata import BlobMetadata, parse_metadata
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import (
     BlobState,
@@ -31,7 +32,6 @@ from engine.core.messages import (
     LeaseState,
     MountDisk,
     Note,
-    ReadPage,
     Refusal,
     SetMetadata,
     SetTimer,
@@ -42,11 +42,11 @@ from engine.core.messages import (
     Unknown,
 )
 from engine.core.ownership import Ending, Owned, Ownership
+from engine.core.recovering import Recovering, Step, objection
 from engine.core.settings import Fence, Mode, StandbySettings, surely_over_us
 from engine.core.standby_phase import ACTING, AFTER_OWNING, Phase
-from engine.errors import FooterError, ProtocolError
-from engine.units import FOOTER_BYTES, SECOND_US
-from engine.vhd import parse_footer
+from engine.errors import ProtocolError
+from engine.units import SECOND_US
 
 SILENCE_TIMER = "silence"
 RETRY_TIMER = "retry"
@@ -70,7 +70,7 @@ class StandbyMachine:
         self._forced = False
         self._owned: Owned | None = None
         self._metadata: BlobMetadata | None = None
-        self._size_bytes = 0
+        self._recovering: Recovering | None = None
         self._is_mounted = False
         self.phase = Phase.WAITING
         self.reason = "no heartbeat was heard yet"
@@ -153,8 +153,8 @@ class StandbyMachine:
             return self._keeper.timer(now_us)
         if key == ownership.TIMER and self.phase is Phase.FENCING:
             return self._after_owning(now_us, self._ownership.timer(now_us))
-        if key == RETRY_TIMER and self.phase is Phase.CHECKING:
-            return self._read_footer()
+        if self.phase is Phase.CHECKING and self._recovering is not None:
+            return self._recovering.timer(key)
         if key == RETRY_TIMER and self.phase is Phase.DELAYING:
             return self._mount()
         if key == SILENCE_TIMER:
@@ -181,6 +181,13 @@ class StandbyMachine:
             return self._renewed(now_us, event)
         if self.phase is Phase.FENCING:
             return self._after_owning(now_us, self._ownership.handle(now_us, event))
+        found = self._recovering
+        if self.phase is Phase.CHECKING and found is not None:
+            return (
+                self._recover(now_us, found.handle(now_us, event))
+                if found.handles(event.id)
+                else []
+            )
         if event.id != self._awaited:
             return []
         self._awaited = -1
@@ -191,8 +198,6 @@ class StandbyMachine:
                 return []
             case Phase.CONFIRMING:
                 return self._confirm(now_us, event)
-            case Phase.CHECKING:
-                return self._footer_read(now_us, event)
             case Phase.CLAIMING:
                 return self._claimed(now_us, event)
             case _:
@@ -227,19 +232,9 @@ class StandbyMachine:
     def _unusable(self, state: BlobState) -> str:
         """Why this blob cannot be failed over to, or ""."""
         try:
-            metadata = parse_metadata(state.metadata)
+            return objection(parse_metadata(state.metadata), self._settings.node)
         except ProtocolError as unreadable:
             return str(unreadable)
-        if metadata.mark is Mark.SEED:
-            return (
-                "seeding: the first copy was not finished, so the blob is no image of the volume;"
-                " there is nothing to fail over to"
-            )
-        if metadata.mark is not Mark.NONE or metadata.intent:
-            return f"the blob is marked {metadata.mark.value}: this version has no recovery point"
-        if metadata.owner != self._settings.node and metadata.mounted:
-            return f"{metadata.owner} has already taken over and mounted the disk"
-        return ""
 
     # ── fencing ───────────────────────────────────────────────────────────────────────────────
 
@@ -290,29 +285,25 @@ class StandbyMachine:
         if unusable:
             return [*renew, *self._refuse(now_us, unusable)]
         self.phase = Phase.CHECKING
-        return [*renew, *self._read_footer()]
+        self._recovering = Recovering(owned, self._next_id)
+        return [*renew, *self._recovering.start()]
 
-    def _read_footer(self) -> list[Command]:
-        assert self._owned is not None
-        self._awaited = self._next_id()
-        at = self._owned.state.length - FOOTER_BYTES
-        return [ReadPage(self._awaited, at, self._owned.lease)]
-
-    def _footer_read(self, now_us: int, event: StoreAnswer) -> list[Command]:
-        assert self._owned is not None
-        if not isinstance(event, Done):
-            return self._retry(now_us, event)
-        try:
-            footer = parse_footer(event.page, self._owned.state.length)
-        except FooterError as invalid:
-            return self._refuse(now_us, str(invalid))
-        self._size_bytes = footer.size_bytes
-        assert self._metadata is not None
+    def _recover(self, now_us: int, commands: list[Command]) -> list[Command]:
+        """What there is to mount is known, or not yet, or there is nothing."""
+        found = self._recovering
+        assert found is not None
+        if found.fenced:
+            return [*commands, *self._own_again(now_us)]
+        if found.refusal:
+            return [*commands, *self._refuse(now_us, found.refusal)]
+        if found.step is not Step.READY:
+            return commands
         self.phase = Phase.CLAIMING
-        mounted = replace(self._metadata, mounted=True)
+        self._metadata = replace(found.metadata, mounted=True)
         self._awaited = self._next_id()
-        lease, etag = self._owned.lease, self._owned.state.etag
-        return [SetMetadata(self._awaited, mounted.to_map(), lease, etag)]
+        assert self._owned is not None
+        pairs, lease = self._metadata.to_map(), self._owned.lease
+        return [*commands, SetMetadata(self._awaited, pairs, lease, found.etag)]
 
     def _claimed(self, now_us: int, event: StoreAnswer) -> list[Command]:
         """Mounted is recorded in the blob, or is found to be by owning again (restartable)."""
@@ -329,13 +320,15 @@ class StandbyMachine:
         return self._mount()
 
     def _mount(self) -> list[Command]:
+        found = self._recovering
         assert self._metadata is not None
+        assert found is not None
         self.phase = Phase.MOUNTED
         self._is_mounted = True
         self.reason = ""
-        term = self._metadata.term
-        fields = (("size_bytes", self._size_bytes), ("term", term))
-        return [MountDisk(self._size_bytes, term), Note("mounted", fields)]
+        term, size, point = self._metadata.term, found.size_bytes, found.snapshot
+        fields = (("size_bytes", size), ("term", term), ("snapshot", point))
+        return [MountDisk(size, term, point), Note("mounted", fields)]
 
     # ── trouble and requests ──────────────────────────────────────────────────────────────────
 
@@ -355,11 +348,6 @@ class StandbyMachine:
         self.phase = Phase.FENCING
         lease = self._owned.lease
         return self._ownership.start(now_us, previous_lease=lease)
-
-    def _retry(self, now_us: int, event: StoreAnswer) -> list[Command]:
-        detail = event.detail if not isinstance(event, Done) else ""
-        note = Note("store-trouble", (("during", "failing over"), ("detail", detail)))
-        return [note, SetTimer(RETRY_TIMER, now_us + RETRY_US)]
 
     def _refuse(self, now_us: int, reason: str) -> list[Command]:
         del now_us

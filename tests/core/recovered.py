@@ -1,6 +1,4 @@
-"""What a failover would recover now (protocol.md), read from a blob as it is; engine-free but for
-the names of marks and footers.
-"""
+"""What a failover would recover now (protocol.md), read from a blob as it is."""
 
 from dataclasses import dataclass
 

@@ -108,16 +108,16 @@ class SitePair:
         """The primary's process comes up."""
         self.primary.deliver(started or Started())
 
-    def restart(self, *, reseed: bool = False) -> None:
+    def restart(self, *, reseed: bool = False, bitmap: bool = True) -> None:
         """A new process on the same volume, after the end of the one before.
 
-        The bitmap is there, but for a reseeding, which an operator asks for where it is not.
+        Without a bitmap an operator has to ask for a reseeding.
         """
         previous, self.primary.dead = self.primary.last_lease, True
         self.primary = self._new_primary()
         etag, self.stopped_etag = self.stopped_etag, ""
         self.primary.last_lease = previous
-        dirty = None if reseed else tuple(sorted(self.volume.bits))
+        dirty = None if reseed or not bitmap else tuple(sorted(self.volume.bits))
         self.start(Started(previous, etag, reseed, dirty))
 
     def crash(self, *, power: bool) -> None:
@@ -132,6 +132,12 @@ class SitePair:
             lost = self.volume.lose_power(self.world.random)
             op = self._begin(dict(lost))
             self.entries[op].completed, self.entries[op].error = 1 << 60, 5
+
+    def write_behind(self, page: int) -> None:
+        """Another program writes to the volume while nobody protects it."""
+        op = self._begin({page: self._op + 1})
+        self.volume.pages[page] = op
+        self.entries[op].completed, self.entries[op].error = 1 << 60, 5
 
     def _beat(self, sequence: int) -> None:
         node = self.primary
@@ -279,9 +285,10 @@ class SitePair:
             return not self.was_protected or self.standby_machine.phase is StandbyPhase.REFUSED
         if self.machine.phase in ENDED:
             return True
+        if self.machine.phase is not Phase.RUNNING:
+            return False
         state = parse_metadata(self.world.blob.metadata)
-        same = self.image() == self.volume.pages and state.volume_bytes == self.volume.size_bytes
-        return same and self.machine.phase is Phase.RUNNING
+        return self.image() == self.volume.pages and state.volume_bytes == self.volume.size_bytes
 
     def stop(self) -> None:
         """Ask for an orderly stop."""

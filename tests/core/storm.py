@@ -17,6 +17,7 @@ from tests.core.world import HEALTHY, Faults
 ENDINGS = (
     "none", "crash", "crash", "pause", "cut", "deaf", "stop", "force", "reseed", "resync", "resync",
 )  # fmt: skip
+SIZES = tuple(mib * MIB + odd for mib in (5, 6, 8, 10) for odd in (0, -1024, 1536))
 SETTLE_US = 150 * SECOND_US
 
 
@@ -30,6 +31,7 @@ def draw_plan(random: Random) -> Plan:
         connections=random.choice((1, 2, 4)),
         at_once=random.random() < 0.5,
         base_pages=random.randint(0, 8),
+        point_interval_us=random.choice((0, 0, SECOND_US // 2, 4 * SECOND_US)),
     )
 
 
@@ -51,6 +53,8 @@ class Storm:
         self.pair = SitePair(seed, draw_plan(self.random))
         self.ending = self.random.choice(ENDINGS)
         self.restarts = 0
+        self.changes = self.random.choice((0.0, 0.0, 0.1, 0.3))
+        """How often an operation is one of an operator: another size, a point."""
 
     def run(self) -> None:
         """Raises AssertionError, naming the seed, when a promise is broken."""
@@ -93,7 +97,11 @@ class Storm:
         pair, point = self.pair, self.random.random()
         if pair.primary.dead:
             return
-        if point < 0.6:
+        if point < self.changes / 2:
+            pair.resize(self.random.choice(SIZES))
+        elif point < self.changes:
+            pair.point()
+        elif point < 0.6:
             pair.write(fua=self.random.random() < 0.2)
         elif point < 0.75:
             pair.zero(fua=self.random.random() < 0.1)

@@ -236,9 +236,8 @@ def test_an_unclean_start_is_refused_and_reseeding_makes_it_whole() -> None:
     pair = protected(Plan(Mode.SYNC))
     pair.standby.dead = True
     pair.primary.dead = True
-    pair.volume.pages[0] = "written behind its back"
-    pair.history.base[0] = "written behind its back"
-    pair.restart()
+    pair.write_behind(0)
+    pair.restart(bitmap=False)
     run(pair, 20)
     assert pair.machine.phase is Phase.REFUSED
     assert "--reseed" in pair.machine.reason
