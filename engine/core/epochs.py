@@ -33,13 +33,18 @@ class Waiter(Protocol):
 
 
 class Epoch:
-    """Writes with no order among them, and who waits for them; `oldest_us`: earliest arrival."""
+    """Writes with no order among them, and who waits for them.
 
-    __slots__ = ("acknowledged", "content", "oldest_us", "waiters")
+    `oldest_us`: earliest arrival; `size`: of all the writes, also of those that others overlay, for
+    that much may be acknowledged and lost.
+    """
+
+    __slots__ = ("acknowledged", "content", "oldest_us", "size", "waiters")
 
     def __init__(self) -> None:
         self.content = PayloadMap()
         self.oldest_us = 0
+        self.size = 0
         self.acknowledged = False
         self.waiters: list[Waiter] = []
 
@@ -55,7 +60,7 @@ class Batch:
 
     def __init__(self, epoch: Epoch) -> None:
         self.extents: list[Extent] = epoch.content.extents()
-        self.size = epoch.content.covered
+        self.size = epoch.size
         self.oldest_us = epoch.oldest_us
         self.waiters = epoch.waiters
 
@@ -82,9 +87,9 @@ class EpochQueue:
         content = epoch.content
         if not content.covered:
             epoch.oldest_us = now_us
-        before = content.covered
         content.write(offset, length, payload)
-        self.size += content.covered - before
+        epoch.size += length
+        self.size += length
         if barrier:
             self.seal()
         return epoch
@@ -127,13 +132,12 @@ class EpochQueue:
         if not self._sealed:
             return None
         first = self._sealed.popleft()
-        size = first.content.covered
         while self._sealed and _may_join(first, self._sealed[0]):
             newer = self._sealed.popleft()
-            size += newer.content.covered
+            first.size += newer.size
             first.content.merge(newer.content)
             first.waiters.extend(newer.waiters)
-        self.size -= size
+        self.size -= first.size
         return Batch(first)
 
 
