@@ -153,7 +153,8 @@ class Calm:
         row = blob.addressed(told.get("mp_pin", "") if marked else "")
         if row is None:
             return False
-        image = dict(blob.image(told.get("mp_pin", "") if marked else ""))
+        shown = blob.image(told.get("mp_pin", "") if marked else "")
+        image = {page: value for page, value in shown.items() if value is not None}
         image.pop(row.length // PAGE_BYTES - 1, None)
         return image == self.site.volume.pages
 
