@@ -1,0 +1,151 @@
+"""Every crash there is, for one workload: at each single store request, before, after and unknown.
+
+A plain run tells which requests each node sends, and when. Then one run for each of them and each
+of nine ways: the request is lost, or applied with its answer lost, or applied late (unknown), and
+its node lives on, dies and comes back, or dies for good (the standby takes over). A run repeats
+the plain one up to the moment of its fault, so the request struck is the request meant; a fault
+that did not fire is counted as missed and never as covered.
+
+With pairs, each run with a crash is the plain run of a second round: all pairs of crash points.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from harness.checkers.observation import Observer
+from harness.schedule import Failover, Fault, FaultName, Kill, NodeName, Schedule, Start, Step
+from harness.sim.blob_requests import Request
+from harness.sim.disaster import run_disaster
+from harness.sim.service import GIVE_UP_US
+from harness.sim.system import System
+
+__all__ = ["CrashPoint", "crash_points", "crash_points_again", "requests_of", "with_crash"]
+
+Fate = Literal["before", "after", "unknown"]
+Ending = Literal["lives", "restarts", "fails-over"]
+
+FATES: Final[dict[Fate, FaultName]] = {
+    "before": "request-lost", "after": "answer-lost", "unknown": "zombie",
+}  # fmt: skip
+BACK_US: Final = 1_000_000
+"""How long a node that restarts is away."""
+EXPIRY_US: Final = 16_000_000
+"""After so long the lease of a dead node has expired, and another can follow it."""
+AMID_US: Final = 15_000
+"""So long after someone takes up the work again a zombie lands: amid the first requests."""
+LATE_US: Final[dict[Ending, int]] = {
+    "lives": GIVE_UP_US + AMID_US,
+    "restarts": BACK_US + AMID_US,
+    "fails-over": EXPIRY_US + AMID_US,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request: who sent it when, and how many it had sent before at the same instant."""
+
+    node: NodeName
+    at_us: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrashPoint:
+    """One run of the explorer; `request` counts the requests of its node from 0."""
+
+    node: NodeName
+    request: int
+    kind: str
+    fate: Fate
+    ending: Ending
+    schedule: Schedule
+
+    def __str__(self) -> str:
+        """In words, for a list of runs."""
+        return f"{self.node} {self.ending} {self.fate} request {self.request} ({self.kind})"
+
+
+class _Requests(Observer):
+    """Notes every request that is sent."""
+
+    def __init__(self) -> None:
+        self.sent_list: list[Sent] = []
+
+    def sent(self, now_us: int, node: str, request: Request) -> None:
+        """Note it."""
+        name: NodeName = msgspec.convert(node, NodeName)
+        self.sent_list.append(Sent(name, now_us, type(request).__name__))
+
+
+def requests_of(schedule: Schedule, system: System) -> list[Sent]:
+    """All requests that a run of the schedule sends to the store, in order."""
+    watcher = _Requests()
+    run_disaster(schedule, system, [], observers=[watcher])
+    return watcher.sent_list
+
+
+def crash_points(
+    schedule: Schedule, system: System, *, after_us: int = -1, crashes_only: bool = False
+) -> Iterator[CrashPoint]:
+    """Every crash point of a workload, from the requests sent after a moment on."""
+    sent = requests_of(schedule, system)
+    endings: tuple[Ending, ...] = ("restarts", "fails-over")
+    if not crashes_only:
+        endings = ("lives", *endings)
+    counts: dict[NodeName, int] = {}
+    for request in sent:
+        number = counts.get(request.node, 0)
+        counts[request.node] = number + 1
+        if request.at_us <= after_us:
+            continue
+        for fate in FATES:
+            for ending in endings:
+                steps = _crash(sent, request, number, fate, ending, schedule.setup.standbys)
+                yield CrashPoint(
+                    request.node, number, request.kind, fate, ending, with_crash(schedule, steps)
+                )
+
+
+def crash_points_again(first: CrashPoint, system: System) -> Iterator[CrashPoint]:
+    """Every second crash that can follow a first one."""
+    struck = next(step for step in first.schedule.steps if isinstance(step, Fault))
+    return crash_points(first.schedule, system, after_us=struck.at_us + 1, crashes_only=True)
+
+
+def with_crash(schedule: Schedule, steps: tuple[Step, ...]) -> Schedule:
+    """The schedule with more steps, each before those of its time that were there."""
+    merged = sorted([*steps, *schedule.steps], key=lambda step: step.at_us)
+    return msgspec.structs.replace(schedule, steps=tuple(merged))
+
+
+def _crash(
+    sent: list[Sent], request: Sent, number: int, fate: Fate, ending: Ending, standbys: int
+) -> tuple[Step, ...]:
+    """Steps that strike one request of a node, and what becomes of the node."""
+    own = [one.at_us for one in sent if one.node == request.node]
+    armed_us = max(0, request.at_us - 1)
+    while armed_us and armed_us in own:
+        armed_us -= 1  # no request at the very moment of arming: before or after would be a guess
+    skip = sum(at_us > armed_us for at_us in own[:number])
+    fault = Fault(
+        at_us=armed_us, fault=FATES[fate], node=request.node, skip=skip,
+        for_us=LATE_US[ending] if fate == "unknown" else 0,
+    )  # fmt: skip
+    if ending == "lives":
+        return (fault,)
+    kill = Kill(at_us=request.at_us + 1, node=request.node)
+    if ending == "restarts":
+        return (fault, kill, Start(at_us=kill.at_us + BACK_US, node=request.node))
+    return (fault, kill, _succession(request.node, kill.at_us + EXPIRY_US, standbys))
+
+
+def _succession(dead: NodeName, at_us: int, standbys: int) -> Step:
+    """Who goes on where a node is dead for good: a standby, or the primary if none is left."""
+    if dead == "primary":
+        return Failover(at_us=at_us, node="standby")
+    if standbys == 1:
+        return Start(at_us=at_us, node="primary")
+    return Failover(at_us=at_us, node="standby-2" if dead == "standby" else "standby")

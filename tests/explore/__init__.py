@@ -1,0 +1,1 @@
+"""Tests of the explorers: swarm, shrinking, replay, the exhaustive run, Hypothesis."""
