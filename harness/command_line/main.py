@@ -31,6 +31,10 @@ INTERRUPTED_STATUS: Final = 130
 
 COMMANDS: Final[dict[str, str]] = {
     "certify": "Kill the primary site in mid-write and certify what the standby recovers.",
+    "demo": "Break a planted bug under the simulator, in half a minute; nothing else is needed.",
+    "swarm": "Run hundreds of drawn disasters a second under the simulator, every claim checked.",
+    "explore": "For a workload, crash before, after and with unknown outcome at every request.",
+    "replay": "Run the disaster of a schedule file again and tell it as a story.",
     "prove": "Prove a disk with every independent reader and a VM; repairs and changes nothing.",
     "bench": "Measure one of the engine's promises about speed.",
     "doctor": "Say which parts of the lab are here, and how to get the others.",
