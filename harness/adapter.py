@@ -18,11 +18,13 @@ __all__ = [
     "BlobService",
     "Handover",
     "Identity",
+    "ListedPoint",
     "ProtectedVolume",
     "ReplicationSystem",
     "SystemEvent",
     "SystemStatus",
     "VolumeOrder",
+    "Wording",
 ]
 
 
@@ -57,6 +59,7 @@ class VolumeOrder:
     heartbeat_s: float = 0.5
     lease_s: int = 15
     max_lag_s: float = 5.0
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +97,41 @@ class SystemStatus:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The disk that the system hands over after failover. `url` may hold a SAS: a secret."""
+    """The disk that the system hands over after failover. `url` may hold a SAS: a secret.
+
+    `snapshot` is the recovery point that it is; empty: the live blob.
+    """
 
     at: float
     url: str = field(repr=False)
     size_bytes: int
+    snapshot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPoint:
+    """A recovery point in the system's own list: a snapshot of the blob, and the volume's size."""
+
+    snapshot: str
+    kind: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What the metadata of a blob, or of a snapshot of it, say in the lab's vocabulary.
+
+    Properties of the volume: `name`, `label`, `unique_id` (hex), `volume_bytes` (-1: not told).
+    `unfinished` is what is on its way, so that the live blob may be unfit: seed, resync, interval,
+    grow, shrink, or empty; `pinned` is the snapshot that a failover would use meanwhile.
+    """
+
+    name: str = ""
+    label: str = ""
+    unique_id: str = ""
+    volume_bytes: int = -1
+    unfinished: str = ""
+    pinned: str = ""
 
 
 class ProtectedVolume(Protocol):
@@ -128,6 +161,22 @@ class ProtectedVolume(Protocol):
 
     def kill_primary(self) -> float:
         """SIGKILL everything of the system at the primary site; returns the time just before."""
+        ...
+
+    def restart_primary(self) -> float:
+        """Start it again where it was killed, as its service manager would; returns the time."""
+        ...
+
+    def resize(self, size_bytes: int) -> str:
+        """Ask for another size of the volume and wait; returns why it was not done, or nothing."""
+        ...
+
+    def take_point(self) -> str:
+        """Ask for a recovery point and wait; returns why there is none, or nothing."""
+        ...
+
+    def points(self) -> Sequence[ListedPoint] | None:
+        """The system's list of recovery points, oldest first; None: it does not answer."""
         ...
 
     def pause_primary(self) -> float:
@@ -172,6 +221,10 @@ class ReplicationSystem(Protocol):
 
     def identity(self) -> Identity:
         """Name, version and digest of the sources."""
+        ...
+
+    def understand(self, metadata: Mapping[str, str]) -> Wording:
+        """Translate metadata that the lab has read from the blob or a snapshot itself."""
         ...
 
     def protect(self, order: VolumeOrder, service: BlobService, site: Path) -> ProtectedVolume:

@@ -32,10 +32,14 @@ __all__ = [
     "CrashConsistentBounds",
     "DirectWriteBounds",
     "FencedBounds",
+    "MetadataFaithfulBounds",
     "NoAckedLossBounds",
+    "PointsHonestBounds",
     "Profile",
+    "ResizeFaithfulBounds",
     "RpoBounds",
     "RtoBounds",
+    "SimulationBounds",
     "load_profile",
     "profile_names",
 ]
@@ -43,6 +47,7 @@ __all__ = [
 PROFILES: Final = Path(__file__).resolve().parents[1] / "scenarios" / "profiles"
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Some = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Modes = Annotated[list[Literal["sync", "sync-on-flush"]], msgspec.Meta(min_length=1)]
 Orders = Annotated[list[Order], msgspec.Meta(min_length=1)]
@@ -61,16 +66,24 @@ class ConsumableBounds(Bounds, frozen=True, kw_only=True):
 
 
 class CrashConsistentBounds(Bounds, frozen=True, kw_only=True):
-    """`trials` raw workloads in each of `orders`."""
+    """`trials` raw workloads in each of `orders`.
+
+    `crashes`: raw workloads whose replicator crashed, besides.
+    """
 
     orders: Orders = msgspec.field(default_factory=lambda: ["strict", "flush"])
+    crashes: Some = 0
 
 
 class NoAckedLossBounds(Bounds, frozen=True, kw_only=True):
-    """`trials` kills in each of `modes`, each after `acknowledged` entries at least."""
+    """`trials` kills in each of `modes`, each after `acknowledged` entries at least.
+
+    `crashes`: kills after a crash of the replicator alone, besides.
+    """
 
     modes: Modes = msgspec.field(default_factory=lambda: ["sync", "sync-on-flush"])
     acknowledged: Count = 100
+    crashes: Some = 0
 
 
 class RpoBounds(Bounds, frozen=True, kw_only=True):
@@ -105,6 +118,29 @@ class BootsBounds(Bounds, frozen=True, kw_only=True):
     """`trials` recovery guests straight from the blob."""
 
 
+class ResizeFaithfulBounds(Bounds, frozen=True, kw_only=True):
+    """`trials` volumes that grow and shrink; `cuts` sites that die in the midst of a resize."""
+
+    cuts: Some = 1
+
+
+class MetadataFaithfulBounds(Bounds, frozen=True, kw_only=True):
+    """`trials` volumes whose properties are read back from the blob."""
+
+
+class PointsHonestBounds(Bounds, frozen=True, kw_only=True):
+    """`points` recovery points opened in `trials`, `mounted` of them in a VM."""
+
+    points: Count = 2
+    mounted: Some = 1
+
+
+class SimulationBounds(Bounds, frozen=True, kw_only=True):
+    """No finding in a swarm of `disasters` simulated ones that exercised the claim."""
+
+    disasters: Count = 4000
+
+
 BOUNDS: Final[Mapping[str, type[Bounds]]] = {
     "consumable": ConsumableBounds,
     "crash-consistent": CrashConsistentBounds,
@@ -114,6 +150,13 @@ BOUNDS: Final[Mapping[str, type[Bounds]]] = {
     "direct-write": DirectWriteBounds,
     "fenced": FencedBounds,
     "boots": BootsBounds,
+    "resize-faithful": ResizeFaithfulBounds,
+    "metadata-faithful": MetadataFaithfulBounds,
+    "points-honest": PointsHonestBounds,
+    "corruption-detected": SimulationBounds,
+    "ordered-once": SimulationBounds,
+    "live": SimulationBounds,
+    "status-honest": SimulationBounds,
 }
 """The claims that this version can judge, with the shape of their bounds."""
 

@@ -20,10 +20,12 @@ from harness.adapter import (
     BlobService,
     Handover,
     Identity,
+    ListedPoint,
     ProtectedVolume,
     SystemEvent,
     SystemStatus,
     VolumeOrder,
+    Wording,
 )
 from harness.adapters.engine_events import EventLines
 from harness.errors import Inconclusive
@@ -34,6 +36,7 @@ from harness.redaction import redact, register_secret
 __all__ = ["ReferenceEngine"]
 
 SECRET_VARIABLE: Final = "MOUNTPROOF_LAB_STORE"  # noqa: S105 - the name of a variable
+CONTROL_SOCKET: Final = "control.sock"
 STATUS_TIMEOUT_S: Final = 0.5
 _POLICY: Final = """\
 [store]
@@ -60,7 +63,13 @@ mode = "{mode}"
 order = "{order}"
 listen = {listen}
 max_lag_seconds = {max_lag}
+label = {label}
 """
+RESTART_TIMEOUT_S: Final = 5.0
+OPERATOR_TIMEOUT_S: Final = 60.0
+"""Of a resize or a point: the engine answers, or says that it goes on, within 45 s."""
+
+_METADATA: Final = "mp_"
 
 
 class ReferenceEngine:
@@ -76,6 +85,10 @@ class ReferenceEngine:
         except PackageNotFoundError:
             number = "unreleased"
         return Identity("mountproof reference engine", number, source_digest("engine"))
+
+    def understand(self, metadata: Mapping[str, str]) -> Wording:
+        """Read the keys that begin with `mp_`."""
+        return understand(metadata)
 
     def protect(self, order: VolumeOrder, service: BlobService, site: Path) -> ProtectedVolume:
         """Write the policy and start primary and standby."""
@@ -99,10 +112,11 @@ class EngineVolume:
         register_secret(service.connection_string)
         policy = site / "policy.toml"
         policy.write_text(self._policy(order, service), encoding="utf-8")
-        environment = {**os.environ, SECRET_VARIABLE: service.connection_string}
+        self._command = command
+        self._environment = {**os.environ, SECRET_VARIABLE: service.connection_string}
         self._supervisor = Supervisor()
-        self._standby = self._start("standby", command, policy, environment)
-        self._primary = self._start("primary", command, policy, environment)
+        self._standby = self._start("standby")
+        self._primary = self._start("primary")
         self._alive_expected = {"primary", "standby"}
         self._lines = {
             "primary": EventLines("primary", self._primary.output),
@@ -110,14 +124,12 @@ class EngineVolume:
         }
         self._away: Path | None = None
 
-    def _start(
-        self, side: str, command: Sequence[str], policy: Path, environment: Mapping[str, str]
-    ) -> LabProcess:
+    def _start(self, side: str) -> LabProcess:
         return self._supervisor.start(
             side,
-            [*command, side, "--policy", str(policy)],
+            [*self._command, side, "--policy", str(self._site / "policy.toml")],
             folder=self._site / "logs",
-            env=environment,
+            env=self._environment,
         )
 
     def _policy(self, order: VolumeOrder, service: BlobService) -> str:
@@ -136,6 +148,7 @@ class EngineVolume:
             order=order.order,
             listen=json.dumps(self.device),
             max_lag=order.max_lag_s,
+            label=json.dumps(order.label),
         )
 
     def events(self) -> list[SystemEvent]:
@@ -145,10 +158,46 @@ class EngineVolume:
 
     def status(self) -> SystemStatus | None:
         """Ask the primary's control socket."""
+        answer = self._ask_primary({"request": "status"}, STATUS_TIMEOUT_S)
+        return None if answer is None else parse_status(answer, self._order.name)
+
+    def resize(self, size_bytes: int) -> str:
+        """Ask the primary for it."""
+        return self._done({"request": "resize", "volume": self._order.name, "bytes": size_bytes})
+
+    def take_point(self) -> str:
+        """Ask the primary for it."""
+        return self._done({"request": "point", "volume": self._order.name})
+
+    def points(self) -> list[ListedPoint] | None:
+        """Ask the primary, or the standby once the primary is gone."""
+        question = {"request": "points", "volume": self._order.name}
+        answer = self._ask_primary(question, OPERATOR_TIMEOUT_S)
+        if answer is None:
+            place = self._standby_state / CONTROL_SOCKET
+            answer = ask_control(place, question, OPERATOR_TIMEOUT_S)
+        listed = None if answer is None else answer.get("points")
+        if not isinstance(listed, list):
+            return None
+        return [
+            ListedPoint(str(point["id"]), str(point["kind"]), int(point["size_bytes"]))
+            for point in listed
+        ]
+
+    def _done(self, question: Mapping[str, str | int]) -> str:
+        """Why it was not done, or nothing."""
+        answer = self._ask_primary(question, OPERATOR_TIMEOUT_S)
+        if answer is None:
+            return "the primary did not answer"
+        told = (answer.get(key) for key in ("refused", "error", "pending"))
+        return "; ".join(str(reason) for reason in told if reason)
+
+    def _ask_primary(
+        self, question: Mapping[str, str | int], timeout_s: float
+    ) -> dict[str, object] | None:
         if not self._primary.running:
             return None
-        answer = ask_control(self._primary_side / "state" / "control.sock", {"request": "status"})
-        return None if answer is None else parse_status(answer, self._order.name)
+        return ask_control(self._primary_side / "state" / CONTROL_SOCKET, question, timeout_s)
 
     def check_running(self) -> None:
         """Raise with the last words of a side that died by itself."""
@@ -163,6 +212,13 @@ class EngineVolume:
         """SIGKILL the primary process."""
         self._alive_expected.discard("primary")
         return self._primary.kill()
+
+    def restart_primary(self) -> float:
+        """Start the same command again, once the killed process is gone: it held the locks."""
+        self._primary.wait(RESTART_TIMEOUT_S)
+        self._primary = self._start("primary")
+        self._alive_expected.add("primary")
+        return self._primary.started_at
 
     def pause_primary(self) -> float:
         """SIGSTOP the primary process."""
@@ -192,7 +248,8 @@ class EngineVolume:
         for pair in query.split("&"):
             if pair.startswith("sig="):
                 register_secret(pair.removeprefix("sig="))
-        return Handover(mounted[0].at, str(disk["url"]), int(disk["size_bytes"]))
+        snapshot = str(disk.get("snapshot", ""))
+        return Handover(mounted[0].at, str(disk["url"]), int(disk["size_bytes"]), snapshot)
 
     def processes(self) -> dict[str, int]:
         """Pid of each side."""
@@ -230,11 +287,13 @@ class EngineVolume:
         self._supervisor.stop_all()
 
 
-def ask_control(path: Path, question: Mapping[str, str]) -> dict[str, object] | None:
+def ask_control(
+    path: Path, question: Mapping[str, str | int], timeout_s: float = STATUS_TIMEOUT_S
+) -> dict[str, object] | None:
     """One JSON line to a control socket, one back; None if nobody answers in time."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-            control.settimeout(STATUS_TIMEOUT_S)
+            control.settimeout(timeout_s)
             control.connect(str(path))
             control.sendall(json.dumps(question).encode() + b"\n")
             with control.makefile("rb") as answers:
@@ -242,6 +301,25 @@ def ask_control(path: Path, question: Mapping[str, str]) -> dict[str, object] | 
     except (OSError, ValueError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def understand(metadata: Mapping[str, str]) -> Wording:
+    """What the engine's metadata say: those of a blob, or of a snapshot."""
+    ours = {
+        key.removeprefix(_METADATA): value
+        for key, value in metadata.items()
+        if key.startswith(_METADATA)
+    }
+    mark = ours.get("mark", "none")
+    size = ours.get("volume_bytes", "")
+    return Wording(
+        name=ours.get("volume_name", ""),
+        label=ours.get("label", ""),
+        unique_id=ours.get("volume_id", ""),
+        volume_bytes=int(size) if size.isdecimal() else -1,
+        unfinished=mark if mark != "none" else ours.get("intent", "").partition(":")[0],
+        pinned=ours.get("pin", ""),
+    )
 
 
 def parse_status(answer: Mapping[str, object], volume: str) -> SystemStatus | None:

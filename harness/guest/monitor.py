@@ -6,14 +6,19 @@ Only what the lab does to a running guest: give its disk another size, as a stor
 import json
 import socket
 import threading
+import time
+from collections.abc import Mapping
 from typing import Final
 
 from harness.errors import Inconclusive
 
-__all__ = ["Monitor"]
+__all__ = ["Monitor", "swap_disk"]
 
 ANSWER_SECONDS: Final = 20.0
 ANSWER_BYTES: Final = 1 << 20
+CONNECT_SECONDS: Final = 10.0
+CONNECT_PAUSE_SECONDS: Final = 0.02
+DISK: Final = "disk0"
 
 
 class Monitor:
@@ -65,3 +70,41 @@ class Monitor:
             raise Inconclusive("QEMU's monitor ended: the guest is gone")
         answer = json.loads(line)
         return answer if isinstance(answer, dict) else {}
+
+
+def swap_disk(
+    monitor: Monitor, number: int, connection: Mapping[str, object], size_bytes: int
+) -> None:
+    """Move the guest's first disk to its connection `number`, 1 being the first after its start.
+
+    While the machine is stopped its disk hangs on nothing (`null-co`), which no request can reach.
+    """
+    nothing, node, before = f"nothing{number}", f"connection{number}", f"connection{number - 1}"
+    monitor.command("stop")
+    monitor.command("blockdev-add", driver="null-co", node_name=nothing, size=size_bytes)
+    _hang_on(monitor, nothing)
+    if number > 1:  # the first was part of the command line and went by itself
+        monitor.command("blockdev-del", node_name=before)
+    _connect(monitor, node, connection)
+    _hang_on(monitor, node)
+    monitor.command("blockdev-del", node_name=nothing)
+    monitor.command("block_resize", node_name=DISK, size=size_bytes)
+    monitor.command("cont")
+
+
+def _hang_on(monitor: Monitor, node: str) -> None:
+    disk = {"driver": "raw", "node-name": DISK, "file": node}
+    monitor.command("blockdev-reopen", options=[disk])
+
+
+def _connect(monitor: Monitor, node: str, connection: Mapping[str, object]) -> None:
+    """Connect; again if the server has not yet noticed that the earlier connection ended."""
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            monitor.command("blockdev-add", **connection, node_name=node)
+        except Inconclusive:
+            time.sleep(CONNECT_PAUSE_SECONDS)
+        else:
+            return
+    monitor.command("blockdev-add", **connection, node_name=node)

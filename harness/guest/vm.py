@@ -20,7 +20,7 @@ from typing import IO, Final, Self
 
 from harness.errors import Inconclusive, MountproofError
 from harness.guest.disks import Blockdev
-from harness.guest.monitor import Monitor
+from harness.guest.monitor import Monitor, swap_disk
 from harness.guest.qemu_command import (
     GuestPlan,
     command_line,
@@ -196,24 +196,20 @@ class GuestVm:
         except OSError as error:
             raise Inconclusive(f"the guest heard nothing: {error.strerror}") from error
 
-    def follow_size(self, connection: Blockdev, size_bytes: int) -> None:
+    def follow_size(self, size_bytes: int, connection: Blockdev | None = None) -> None:
         """Give the first disk a new connection and tell the kernel the disk's new size.
 
         QEMU's NBD driver learns a size only when it connects, so the running disk moves to a new
-        `connection` (an NBD node of the same export); what is in flight is finished first, and the
-        guest notices nothing but the size. For plans that are `monitored` only.
+        `connection` (an NBD node; None: the same export again). The old one is given up first, as
+        an export may be for one client at a time; the machine stands still meanwhile, with what
+        was in flight finished. For plans that are `monitored` only.
         """
         assert self.plan.monitored, "this guest has no monitor"
         assert self._monitor is not None, "start() comes first"
-        before = f"connection{self._connections}"
+        if connection is None:
+            (connection,) = [c for c in self.plan.disks[0].blockdev.values() if isinstance(c, dict)]
         self._connections += 1
-        node = f"connection{self._connections}"
-        self._monitor.command("blockdev-add", **connection, node_name=node)
-        disk = {"driver": "raw", "node-name": "disk0", "file": node}
-        self._monitor.command("blockdev-reopen", options=[disk])
-        self._monitor.command("block_resize", node_name="disk0", size=size_bytes)
-        if self._connections > 1:  # the first was part of the command line and goes by itself
-            self._monitor.command("blockdev-del", node_name=before)
+        swap_disk(self._monitor, self._connections, connection, size_bytes)
 
     def kill(self) -> float:
         """Send SIGKILL, as a power cut would; return the CLOCK_MONOTONIC second of it.

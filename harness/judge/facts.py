@@ -11,15 +11,27 @@ from typing import Literal
 
 import msgspec
 
+from harness.judge.change_facts import (
+    CrashOutcome,
+    PointCheck,
+    PointsOutcome,
+    PropertiesOutcome,
+    PropertyCheck,
+    ResizeOutcome,
+    ResizeStep,
+)
+
 Mode = Literal["sync", "sync-on-flush", "async"]
 """When the engine acknowledges (design.md section 4)."""
 
 Order = Literal["strict", "flush"]
 """What orders two writes: completion before invocation, or a completed flush between them."""
 
-TrialKind = Literal["kill", "raw", "fence", "baseline"]
+TrialKind = Literal["kill", "raw", "fence", "resize", "crash", "baseline"]
 """`kill`: ledger, SIGKILL, failover. `raw`: the same with self-describing pages. `fence`: SIGSTOP
-instead."""
+instead. `resize`: the volume grows and shrinks before the kill, or in the midst of it. `crash`: the
+replicator alone dies first and comes back; the site dies after its resync, or in the midst of
+it."""
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +53,8 @@ class ConsumableSample(Fact, frozen=True, kw_only=True):
     """Names of the provers that looked, for example `validator`, `qemu-img`."""
     writes_in_flight: int = 0
     """Store requests in flight when the look began, as far as known."""
+    snapshot: str = ""
+    """The recovery point that the system designated then; empty: the live blob."""
     evidence: str = ""
 
 
@@ -231,6 +245,10 @@ class TrialFacts(Fact, frozen=True, kw_only=True):
     direct_write: DirectWrite | None = None
     fence: FenceOutcome | None = None
     boot: BootOutcome | None = None
+    resize: ResizeOutcome | None = None
+    crash: CrashOutcome | None = None
+    points: PointsOutcome | None = None
+    properties: PropertiesOutcome | None = None
     max_lag_s: float | None = None
     """Largest lag that the engine's status reported under load."""
     evidence: list[str] = []
@@ -245,7 +263,7 @@ class RunFacts(Fact, frozen=True, kw_only=True):
 def flat(trial: TrialFacts) -> dict[str, float | int | str | bool]:
     """Name the trial's scalar facts, dotted (`ledger.lost_entries`), as `evidence.Trial` wants."""
     found: dict[str, float | int | str | bool] = {}
-    for part in ("ledger", "raw", "rto", "direct_write", "fence", "boot"):
+    for part in ("ledger", "raw", "rto", "direct_write", "fence", "boot", "resize", "crash"):
         record = getattr(trial, part)
         if record is None:
             continue
@@ -255,6 +273,15 @@ def flat(trial: TrialFacts) -> dict[str, float | int | str | bool]:
     looked = [sample for sample in trial.samples if sample.ok is not None]
     found["samples.looked"] = len(looked)
     found["samples.bad"] = sum(1 for sample in looked if not sample.ok)
+    if trial.resize is not None:
+        sizes = [step.to_bytes for step in trial.resize.steps]
+        found["resize.sizes_bytes"] = " ".join(str(size) for size in sizes)
+        found["resize.entries_during"] = sum(s.entries_during for s in trial.resize.steps)
+    if trial.points is not None:
+        found["points.listed"] = len(trial.points.points)
+        found["points.good"] = sum(1 for point in trial.points.points if point.ok)
+    if trial.properties is not None:
+        found["properties.checked"] = len(trial.properties.checks)
     if trial.max_lag_s is not None:
         found["max_lag_s"] = trial.max_lag_s
     return found
@@ -263,14 +290,21 @@ def flat(trial: TrialFacts) -> dict[str, float | int | str | bool]:
 __all__ = [
     "BootOutcome",
     "ConsumableSample",
+    "CrashOutcome",
     "DirectWrite",
     "FenceOutcome",
     "LedgerOutcome",
     "Mode",
     "Order",
     "OwnWrite",
+    "PointCheck",
+    "PointsOutcome",
     "ProcessIo",
+    "PropertiesOutcome",
+    "PropertyCheck",
     "RawImageJudgement",
+    "ResizeOutcome",
+    "ResizeStep",
     "RtoFigures",
     "RunFacts",
     "TrialFacts",

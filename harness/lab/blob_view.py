@@ -9,9 +9,10 @@ import hashlib
 import secrets
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
@@ -21,7 +22,7 @@ from harness.disk.source import Disk, open_disk
 from harness.errors import Inconclusive, UsageError
 from harness.redaction import SECRET_LENGTH_MIN, register_secret
 
-__all__ = ["BlobView", "blob_digest", "disk_chunks"]
+__all__ = ["BlobState", "BlobView", "blob_digest", "disk_chunks"]
 
 KEY_BYTES_MIN: Final = 8
 SAS_HOURS: Final = 2
@@ -30,6 +31,15 @@ SAS_HOURS: Final = 2
 REFUSED: Final = frozenset({400, 401, 403, 404})
 
 _RUN_HEADER: Final = struct.Struct("<QQ")
+
+
+@dataclass(frozen=True, slots=True)
+class BlobState:
+    """What one look at a blob's properties shows."""
+
+    length: int
+    metadata: dict[str, str]
+    etag: str
 
 
 class BlobView:
@@ -76,13 +86,33 @@ class BlobView:
             names = self._service.get_container_client(self.container).list_blob_names()
             return sorted(names)
 
-    def read_url(self, blob: str) -> str:
-        """A read-only URL with a SAS, registered as a secret."""
+    def state(self, blob: str) -> BlobState:
+        """Length, metadata and ETag, read in one request. `Inconclusive` if it cannot be read."""
+        with _explained(f"asking for blob {blob}"):
+            found = self._service.get_blob_client(self.container, blob).get_blob_properties()
+            return BlobState(int(found.size), dict(found.metadata), str(found.etag))
+
+    def snapshots(self, blob: str) -> dict[str, dict[str, str]]:
+        """Every snapshot of the blob, oldest first, with its metadata."""
+        with _explained(f"listing the snapshots of blob {blob}"):
+            listed = self._service.get_container_client(self.container).list_blobs(
+                name_starts_with=blob, include=["snapshots", "metadata"]
+            )
+            found = {
+                str(entry.snapshot): dict(entry.metadata or {})
+                for entry in listed
+                if entry.name == blob and entry.snapshot
+            }
+        return dict(sorted(found.items()))
+
+    def read_url(self, blob: str, snapshot: str = "") -> str:
+        """A read-only URL with a SAS, registered as a secret; of a snapshot if one is named."""
         account = self._service.account_name or ""
         sas = generate_blob_sas(
             account,
             self.container,
             blob,
+            snapshot=snapshot or None,
             account_key=self._key,
             permission=BlobSasPermissions(read=True),
             start=datetime.now(UTC) - timedelta(minutes=5),
@@ -91,7 +121,8 @@ class BlobView:
         for pair in sas.split("&"):
             if pair.startswith("sig="):
                 register_secret(pair.removeprefix("sig="))
-        return f"{self._service.get_blob_client(self.container, blob).url}?{sas}"
+        chosen = f"snapshot={quote(snapshot)}&" if snapshot else ""
+        return f"{self._service.get_blob_client(self.container, blob).url}?{chosen}{sas}"
 
     def close(self) -> None:
         """Close its connections."""

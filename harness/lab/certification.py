@@ -25,7 +25,7 @@ from harness.evidence import (
 )
 from harness.guest.accelerator import probe_accelerator
 from harness.guest.build import GuestImages, find_guest_images
-from harness.guest.disks import nbd_disk
+from harness.guest.disks import lasting_disk, nbd_disk
 from harness.guest.qemu_command import GuestPlan
 from harness.guest.vm import GuestVm
 from harness.judge.certification import judge_run
@@ -115,10 +115,24 @@ def _guest_images() -> GuestImages:
 def _guest_maker(images: GuestImages, accelerator: str) -> GuestMaker:
     @contextlib.contextmanager
     def make(
-        role: str, options: Mapping[str, int], device: str, export: str, console: Path
+        role: str,
+        options: Mapping[str, int],
+        device: str,
+        export: str,
+        console: Path,
+        *,
+        lasting: bool,
     ) -> Iterator[GuestVm]:
-        disk = nbd_disk(device, export)
-        plan = GuestPlan(images, role, options, [disk], console, accelerator=accelerator)
+        disk = lasting_disk(device, export) if lasting else nbd_disk(device, export)
+        plan = GuestPlan(
+            images,
+            role,
+            options,
+            [disk],
+            console,
+            accelerator=accelerator,
+            monitored=lasting,
+        )
         with GuestVm(plan) as guest:
             # All sites share this machine's processors: a primary guest that boots for the next
             # disaster yields to the recoveries of the others, whose time is measured.

@@ -28,19 +28,26 @@ class Disaster:
     """The system's last word before."""
 
 
-def kill_primary_site(stage: Stage) -> Disaster:
-    """SIGKILL engine and guest with a write in flight; then take volume and state out of reach."""
+def kill_primary_site(stage: Stage, after_s: float | None = None) -> Disaster:
+    """SIGKILL engine and guest with a write in flight; then take volume and state out of reach.
+
+    With `after_s` the kill comes that much later, whatever the guest does then.
+    """
     stage.tell("killing the primary site")
-    status = stage.status.take()
+    status = stage.status.take() if after_s is None else stage.status.last
     killed: list[float] = []
 
     def kill() -> None:
         killed.append(stage.volume.kill_primary())
         stage.workload.kill()
 
-    dice = random.Random(stage.plan.seed)
-    stage.workload.strike_in_flight(dice.uniform(0.0, STRIKE_DELAY_S_MAX), kill)
-    stage.until(lambda: len(killed) > 0, IN_FLIGHT_WAIT_S, "a write in flight to kill in")
+    if after_s is None:
+        dice = random.Random(stage.plan.seed)
+        stage.workload.strike_in_flight(dice.uniform(0.0, STRIKE_DELAY_S_MAX), kill)
+        stage.until(lambda: len(killed) > 0, IN_FLIGHT_WAIT_S, "a write in flight to kill in")
+    else:
+        stage.lab.stop.sleep(after_s)
+        kill()
     at = killed[0]
     stage.timeline.point("faults", "SIGKILL: engine primary and guest", at)
     stage.workload.drain()
@@ -75,6 +82,6 @@ def why_not_counted(stage: Stage, disaster: Disaster) -> str:
     least = stage.plan.acknowledgements_min
     if disaster.acknowledged < least:
         return f"only {disaster.acknowledged} acknowledged writes, {least} are needed"
-    if disaster.guest_in_flight < 1:
+    if disaster.guest_in_flight < 1 and not stage.plan.cut:
         return "no write in flight at the kill"
     return ""

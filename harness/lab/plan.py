@@ -1,7 +1,7 @@
 """Which disasters a certification stages: a list of trials, drawn from the profile and one seed."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -13,10 +13,14 @@ from harness.profile import (
     FencedBounds,
     NoAckedLossBounds,
     Profile,
+    ResizeFaithfulBounds,
     RpoBounds,
 )
 
-__all__ = ["MIB", "MODES", "TrialPlan", "plan_for_profile", "plan_trials"]
+Cut = Literal["", "grow", "shrink", "resync"]
+"""In the midst of what the site dies; empty: after all was done, in mid-write."""
+
+__all__ = ["MIB", "MODES", "Change", "TrialPlan", "plan_for_profile", "plan_trials"]
 
 MIB: Final = 1024 * 1024
 MODES: Final[tuple[Mode, ...]] = ("sync", "sync-on-flush", "async")
@@ -24,8 +28,25 @@ LOOKS_A_TRIAL: Final = 8
 """Looks at the live blob that a trial makes at least, at one every 0.3 s."""
 
 LEDGER_VOLUME_BYTES: Final = 64 * MIB
+GROWTH_SECTORS_MIN: Final = 16 * MIB // 512
+GROWTH_SECTORS_MAX: Final = 96 * MIB // 512
+SHRUNK_SECTORS_MIN: Final = 36 * MIB // 512
+SHRUNK_SECTORS_MAX: Final = 56 * MIB // 512
+CRASH_TIMEOUT_S: Final = 10.0
+"""A replicator is back within some 2 s here, 5 s on a busy machine."""
+
 RAW_VOLUME_BYTES: Final = 64 * MIB
 """More than the raw workload writes to: there is always room that nobody touches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A trial in which the volume is resized, or the replicator crashes, before the site dies."""
+
+    kind: Literal["resize", "crash"]
+    mode: Mode
+    order: Order
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +68,35 @@ class TrialPlan:
     extra_s: float = 0.0
     prefill_bytes: int = 0
     max_lag_s: float = 5.0
+    grown_bytes: int = 0
+    shrunk_bytes: int = 0
+    """Sizes that the volume is given in a trial of kind `resize`."""
+
+    cut: Cut = ""
+    failure_timeout_s: float = 3.0
+    """A crashed replicator that comes back sooner is no failure of its site."""
 
     @property
     def failover_s(self) -> float:
         """About how long after the disaster the recovery guest starts: time-out, then fencing."""
-        return 3.0 if self.fence == "break" else 13.0
+        return self.failure_timeout_s + (0.0 if self.fence == "break" else 10.0)
 
     @property
     def recovery_s(self) -> float:
         """About how long it takes; the guest hashes raw disks at some 10 MiB/s (TCG)."""
-        return 6.0 if self.kind == "kill" else 10.0 + self.prefill_bytes / (10 * MIB)
+        if not self.writes_raw_pages:
+            return 6.0
+        return 10.0 + self.prefill_bytes / (10 * MIB)
+
+    @property
+    def writes_raw_pages(self) -> bool:
+        """The guest writes self-describing pages, no ledger on a file system."""
+        return self.kind in ("raw", "fence") or (self.kind == "crash" and self.order == "strict")
+
+    @property
+    def keeps_its_guest(self) -> bool:
+        """The guest's disk changes its size, or its server goes away for a while."""
+        return self.kind in ("resize", "crash")
 
     @property
     def measures_direct_write(self) -> bool:
@@ -77,6 +117,11 @@ def plan_for_profile(profile: Profile, seed: int) -> list[TrialPlan]:
         raws=max((bounds.trials for bounds in (crash, direct) if bounds is not None), default=0),
         fences=0 if fenced is None else fenced.trials,
         least=max([b.acknowledged for b in (loss, rpo) if b is not None], default=100),
+        changes=[
+            *_resizes(profile),
+            *(_CRASHES[0] for _ in range(0 if loss is None else loss.crashes)),
+            *(_CRASHES[1] for _ in range(0 if crash is None else crash.crashes)),
+        ],
     )
 
 
@@ -99,16 +144,53 @@ def _kills(profile: Profile) -> dict[Mode, int]:
     return kills
 
 
+_RESIZES: Final[tuple[Change, ...]] = (
+    Change("resize", "sync", "flush", ""),
+    Change("resize", "async", "flush", ""),
+    Change("resize", "sync-on-flush", "flush", ""),
+)
+_CUTS: Final[tuple[Change, ...]] = (
+    Change("resize", "async", "flush", "grow"),
+    Change("resize", "sync", "flush", "shrink"),
+    Change("resize", "sync-on-flush", "flush", "grow"),
+    Change("resize", "async", "flush", "shrink"),
+)
+_CRASHES: Final = (
+    Change("crash", "sync-on-flush", "flush", ""),
+    Change("crash", "async", "strict", "resync"),
+)
+
+
+def _resizes(profile: Profile) -> list[Change]:
+    """Whole resizes and cut ones, in turn in each mode; points and metadata need whole ones."""
+    bounds = profile.bounds("resize-faithful", ResizeFaithfulBounds)
+    also = [profile.demands[c].trials for c in ("points-honest",) if c in profile.demands]
+    whole = max([0 if bounds is None else bounds.trials, *also])
+    cuts = 0 if bounds is None else bounds.cuts
+    return [
+        *(_RESIZES[number % len(_RESIZES)] for number in range(whole)),
+        *(_CUTS[number % len(_CUTS)] for number in range(cuts)),
+    ]
+
+
 def plan_trials(
-    seed: int, *, kills: Mapping[Mode, int], raws: int, fences: int, least: int
+    seed: int,
+    *,
+    kills: Mapping[Mode, int],
+    raws: int,
+    fences: int,
+    least: int,
+    changes: Sequence[Change] = (),
 ) -> list[TrialPlan]:
     """`kills` ledger trials in each mode, `raws` rounds of raw trials, `fences` fencing trials.
 
-    Each trial draws from a generator of its own, so one more trial shifts no other. `least` is the
+    `changes` are trials in which the volume is resized or the replicator crashes. Each trial draws
+    from a generator of its own, so one more trial shifts no other. `least` is the
     number of acknowledgements before a disaster.
     """
     trials = [
         *(_fence(number) for number in range(1, fences + 1)),
+        *(_changed(change, number) for number, change in enumerate(changes, 1)),
         *(raw for number in range(1, raws + 1) for raw in _raws(number)),
         *(_ledger(mode, number) for mode in MODES for number in range(1, kills[mode] + 1)),
     ]
@@ -171,7 +253,29 @@ def _fence(number: int) -> TrialPlan:
     )
 
 
+def _changed(change: Change, number: int) -> TrialPlan:
+    cut = f"-in-{change.cut}" if change.cut else ""
+    return TrialPlan(
+        name=f"{change.kind}-{change.mode}{cut}-{number}",
+        kind=change.kind,
+        mode=change.mode,
+        order=change.order,
+        fence="break" if change.kind == "resize" and change.mode == "sync" else "expiry",
+        volume_bytes=LEDGER_VOLUME_BYTES,
+        cut=change.cut,
+        failure_timeout_s=CRASH_TIMEOUT_S if change.kind == "crash" else 3.0,
+    )
+
+
 def _drawn(seed: int, plan: TrialPlan) -> TrialPlan:
-    """The plan with its random part."""
+    """The plan with its random part; sizes are no whole MiB, so that the disk has padding."""
     dice = random.Random(f"{seed}/{plan.name}")
-    return replace(plan, seed=dice.getrandbits(31), extra_s=round(dice.uniform(0.2, 3.0), 3))
+    plan = replace(plan, seed=dice.getrandbits(31), extra_s=round(dice.uniform(0.2, 3.0), 3))
+    if plan.kind != "resize":
+        return plan
+    return replace(
+        plan,
+        grown_bytes=plan.volume_bytes
+        + dice.randrange(GROWTH_SECTORS_MIN, GROWTH_SECTORS_MAX) * 512,
+        shrunk_bytes=dice.randrange(SHRUNK_SECTORS_MIN, SHRUNK_SECTORS_MAX) * 512,
+    )

@@ -52,7 +52,7 @@ class Recovery:
 
 def recover(stage: Stage, expected: ExpectedLedger | None) -> Recovery:
     """Wait for the handover, prove the disk where it is, and note the way on the timeline."""
-    timeout_s = 3 * 3.0 + 15 * 1.1 + LEASE_SLACK_S
+    timeout_s = 3 * stage.plan.failure_timeout_s + 15 * 1.1 + LEASE_SLACK_S
     stage.tell("failing over")
     handover = stage.wait_handover(timeout_s)
     stage.tell("proving the disk")
@@ -151,19 +151,26 @@ def rto_figures(stage: Stage, failed_at: float, recovery: Recovery) -> RtoFigure
     )
 
 
-def ledger_outcome(stage: Stage, disaster: Disaster, recovery: Recovery) -> LedgerOutcome | None:
-    """What was acknowledged against what was recovered; indices of the facts count from 0."""
+def ledger_outcome(
+    stage: Stage, disaster: Disaster, recovery: Recovery, *, unprotected_since: float | None = None
+) -> LedgerOutcome | None:
+    """What was acknowledged against what was recovered; indices of the facts count from 0.
+
+    What was acknowledged after `unprotected_since` is owed by nobody.
+    """
     progress = stage.workload.progress
     if not isinstance(progress, LedgerProgress):
         return None
     entries = recovery.ledger_entries
     if entries is None:
         return _unread_ledger(progress, disaster, recovery)
-    lost = [(at, index) for at, index, _hash in progress.acks if index > entries]
+    end = float("inf") if unprotected_since is None else unprotected_since
+    owed = [(at, index) for at, index, _hash in progress.acks if at <= end]
+    lost = [(at, index) for at, index in owed if index > entries]
     chain_ok, reason = _chain(progress, recovery, entries)
     return LedgerOutcome(
-        acked_before_kill=progress.acknowledged,
-        last_acked_index=progress.acks[-1][1] - 1 if progress.acks else -1,
+        acked_before_kill=len(owed),
+        last_acked_index=owed[-1][1] - 1 if owed else -1,
         recovered_entries=entries,
         chain_ok=chain_ok,
         reason=reason,

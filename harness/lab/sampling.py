@@ -1,27 +1,27 @@
 """Looks at a running system: its status, and the live blob as a stranger sees it.
 
 A look at the blob reads its size, first and last sector over HTTP with a read-only SAS and judges
-them with the strict validator; every tenth look also has QEMU open the blob. It takes no snapshot
-and no lease: it sees what a consumer who came at that instant would see.
+them with the strict validator; every tenth look also has QEMU open it. It takes no snapshot and no
+lease: it sees what a consumer who came at that instant would be given, which is a snapshot while
+the system designates one.
 """
 
+import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Final, Self
 
 from harness.adapter import SystemStatus
-from harness.disk.findings import ALL_CONSUMERS
-from harness.disk.source import open_disk
-from harness.disk.validator import validate
-from harness.errors import Inconclusive, UsageError
+from harness.errors import Inconclusive
 from harness.judge.facts import ConsumableSample
+from harness.lab.designated import DesignatedDisk, Sizes, look_at_disk
 from harness.lab.timeline import Timeline
 from harness.redaction import redact
 
-__all__ = ["BlobLooks", "Periodic", "StatusSamples", "look_at_blob"]
+__all__ = ["BlobLooks", "Periodic", "StatusSamples"]
 
 QEMU_EVERY: Final = 10
 QEMU_TIMEOUT_S: Final = 10.0
@@ -89,17 +89,17 @@ class StatusSamples:
 
 
 class BlobLooks:
-    """Looks at the live blob under load."""
+    """Looks at the designated disk under load."""
 
     def __init__(
         self,
-        url: str,
-        size_bytes: int,
+        disk: DesignatedDisk,
+        sizes: Sizes,
         timeline: Timeline,
         last_status: Callable[[], SystemStatus | None],
     ) -> None:
-        self._url = url
-        self._size = size_bytes
+        self._disk = disk
+        self._sizes = sizes
         self._timeline = timeline
         self._last_status = last_status
         self.samples: list[ConsumableSample] = []
@@ -109,9 +109,12 @@ class BlobLooks:
         status = self._last_status()
         began = time.monotonic()
         with_qemu = len(self.samples) % QEMU_EVERY == QEMU_EVERY - 1
-        ok, reason = look_at_blob(self._url, self._size)
-        if ok and with_qemu:
-            ok, reason = _qemu_opens(self._url, self._size)
+        try:
+            ok, reason, snapshot = self._disk.look(
+                _both_look if with_qemu else look_at_disk, self._sizes
+            )
+        except Inconclusive as error:
+            ok, reason, snapshot = None, str(error), ""
         self.samples.append(
             ConsumableSample(
                 at_s=self._timeline.since_start(began),
@@ -120,29 +123,17 @@ class BlobLooks:
                 reason=reason,
                 provers=["validator", "qemu-img"] if with_qemu else ["validator"],
                 writes_in_flight=(status.in_flight or 0) if status is not None else 0,
+                snapshot=snapshot,
             )
         )
 
 
-def look_at_blob(url: str, size_bytes: int) -> tuple[bool | None, str]:
-    """Tell whether it is a valid VHD of that size for every consumer; None: could not look."""
-    try:
-        disk = open_disk(url)
-        try:
-            layout = validate(disk)
-        finally:
-            disk.close()
-    except (Inconclusive, UsageError) as error:
-        return None, str(error)
-    if layout.is_bad_for(ALL_CONSUMERS):
-        condemned = [f.sentence for f in layout.findings if f.condemns(ALL_CONSUMERS)]
-        return False, " ".join(condemned)
-    if layout.size_bytes != size_bytes:
-        return False, f"the disk has {layout.size_bytes} bytes, the volume {size_bytes}"
-    return True, ""
+def _both_look(url: str, sizes: Collection[int]) -> tuple[bool | None, str]:
+    ok, reason = look_at_disk(url, sizes)
+    return _qemu_opens(url, sizes) if ok else (ok, reason)
 
 
-def _qemu_opens(url: str, size_bytes: int) -> tuple[bool | None, str]:
+def _qemu_opens(url: str, sizes: Collection[int]) -> tuple[bool | None, str]:
     command = ["qemu-img", "info", "--output=json", "-f", "vpc", url]
     try:
         done = subprocess.run(
@@ -152,6 +143,7 @@ def _qemu_opens(url: str, size_bytes: int) -> tuple[bool | None, str]:
         return None, f"qemu-img could not look: {type(error).__name__}"
     if done.returncode != 0:
         return False, redact(f"qemu-img: {done.stderr.strip()}")
-    if f'"virtual-size": {size_bytes}' not in done.stdout:
-        return False, f"qemu-img sees another size than {size_bytes} bytes"
+    size = json.loads(done.stdout).get("virtual-size")
+    if size not in sizes:
+        return False, f"qemu-img sees {size} bytes, another size than the volume's"
     return True, ""

@@ -23,6 +23,7 @@ from harness.adapter import (
 from harness.errors import Inconclusive
 from harness.evidence import EvidenceFolder
 from harness.lab.blob_view import BlobView
+from harness.lab.designated import DesignatedDisk, Sizes
 from harness.lab.page_cache import held_in_small_pages
 from harness.lab.plan import MIB, TrialPlan
 from harness.lab.recovery_room import RecoveryRoom
@@ -32,17 +33,19 @@ from harness.lab.timeline import Timeline
 from harness.lab.waiting import StopSignal
 from harness.lab.workload import Guest, LedgerProgress, RawProgress, Workload
 
-__all__ = ["GuestMaker", "Lab", "Stage"]
+__all__ = ["GuestMaker", "Lab", "Stage", "label_of"]
 
+VOLUME_NAME: Final = "db"
 PROTECT_S: Final = 60.0
-GUEST_READY_S: Final = 90.0
-LOAD_S: Final = 90.0
+GUEST_READY_S: Final = 180.0
+LOAD_S: Final = 180.0
 STATUS_EVERY_S: Final = 0.2
 LOOK_EVERY_S: Final = 0.3
 CONSOLE: Final = "console.log"
 RAW_IN_FLIGHT: Final = 4
 """Writes that the raw workload has in flight at most."""
 
+RAW_VOLUME_ID: Final = 1
 RAW_SPAN_BYTES: Final = 32 * MIB
 """The raw workload writes below this; what lies above was there before protection began."""
 
@@ -51,9 +54,19 @@ class GuestMaker(Protocol):
     """The primary's guest, started when its context is entered, gone when that is left."""
 
     def __call__(
-        self, role: str, options: Mapping[str, int], device: str, export: str, console: Path
+        self,
+        role: str,
+        options: Mapping[str, int],
+        device: str,
+        export: str,
+        console: Path,
+        *,
+        lasting: bool,
     ) -> contextlib.AbstractContextManager[Guest]:
-        """Make a guest with this role and options that writes to an NBD device."""
+        """Make a guest with this role and options that writes to an NBD device.
+
+        `lasting`: it waits for a device that goes away, and can be given one of another size.
+        """
         ...
 
 
@@ -92,7 +105,9 @@ class Stage:
         self.volume_path = self.site / "primary" / "volume.img"
         self._stack = contextlib.ExitStack()
         self.protected_at = 0.0
-        self.blob_url = lab.view.read_url(self.blob)
+        self.sizes = Sizes(plan.volume_bytes)
+        self.disk = DesignatedDisk(lab.view, self.blob, lab.system.understand)
+        self.blob_url = self.disk.url()
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────
 
@@ -108,9 +123,7 @@ class Stage:
         self._make_volume()
         self.volume = self._protect()
         self.status = StatusSamples(self.volume.status)
-        looks = BlobLooks(
-            self.blob_url, self.plan.volume_bytes, self.timeline, lambda: self.status.last
-        )
+        looks = BlobLooks(self.disk, self.sizes, self.timeline, lambda: self.status.last)
         self.looks = looks
         self._wait_protected()
         self.tell("starting the guest")
@@ -120,7 +133,7 @@ class Stage:
         self._blob_looks = Periodic("looks", LOOK_EVERY_S, looks.take)
         self._stack.enter_context(self._statuses)
         self._stack.enter_context(self._blob_looks)
-        self._work()
+        self.work()
 
     def end_looks(self) -> None:
         """Stop looking: the disaster is about to begin, or has begun."""
@@ -145,9 +158,11 @@ class Stage:
 
         self.lab.stop.until(checked, timeout_s, f"{self.plan.name}: {what}")
 
-    def first_event(self, side: str, *names: str) -> SystemEvent | None:
-        """The first event of that side with one of these names."""
-        found = (e for e in self.volume.events() if e.side == side and e.name in names)
+    def first_event(self, side: str, *names: str, since: float = 0.0) -> SystemEvent | None:
+        """The first event of that side with one of these names, after the time `since`."""
+        found = (
+            e for e in self.volume.events() if e.side == side and e.name in names and e.at > since
+        )
         return next(found, None)
 
     def wait_handover(self, timeout_s: float) -> Handover:
@@ -230,13 +245,15 @@ class Stage:
     def _protect(self) -> ProtectedVolume:
         plan = self.plan
         order = VolumeOrder(
-            name="db",
+            name=VOLUME_NAME,
             path=self.volume_path,
             blob=self.blob,
             mode=plan.mode,
             order=plan.order,
             fence=plan.fence,
             max_lag_s=plan.max_lag_s,
+            failure_timeout_s=plan.failure_timeout_s,
+            label=label_of(plan),
         )
         view = self.lab.view
         service = BlobService(view.connection_string, view.container)
@@ -245,25 +262,30 @@ class Stage:
         self.timeline.point("replication", "protection started")
         return volume
 
-    def _wait_protected(self) -> None:
+    def await_protection(self, since: float = 0.0) -> float:
+        """Until the primary says, after `since`, that it protects; returns when it said so."""
+
         def protected() -> bool:
-            refused = self.first_event("primary", "refused")
+            refused = self.first_event("primary", "refused", since=since)
             if refused is not None:
                 raise Inconclusive(
                     f"{self.plan.name}: the primary refused:"
                     f" {refused.fields.get('reason', 'no reason given')}"
                 )
-            return self.first_event("primary", "protected") is not None
+            return self.first_event("primary", "protected", since=since) is not None
 
         self.until(protected, PROTECT_S, "protection")
-        event = self.first_event("primary", "protected")
+        event = self.first_event("primary", "protected", since=since)
         assert event is not None
-        self.protected_at = event.at
-        self.timeline.span("replication", "seeding", self.timeline.origin, event.at)
-        self.timeline.point("replication", "protected", event.at)
+        return event.at
+
+    def _wait_protected(self) -> None:
+        self.protected_at = self.await_protection()
+        self.timeline.span("replication", "seeding", self.timeline.origin, self.protected_at)
+        self.timeline.point("replication", "protected", self.protected_at)
 
     def _start_guest(self) -> None:
-        raw = self.plan.kind in ("raw", "fence")
+        raw = self.plan.writes_raw_pages
         options = {"seed": self.plan.seed, **(_RAW_OPTIONS if raw else {"format": 1})}
         if self.plan.measures_direct_write:
             options["zero"] = 0  # punching holes would empty the cache: page_cache.py
@@ -272,31 +294,56 @@ class Stage:
         role, volume = ("raw" if raw else "workload"), self.volume
         began = time.monotonic()
         guest = self._stack.enter_context(
-            self.lab.make_guest(role, options, volume.device, volume.export, folder / CONSOLE)
+            self.lab.make_guest(
+                role,
+                options,
+                volume.device,
+                volume.export,
+                folder / CONSOLE,
+                lasting=self.plan.keeps_its_guest,
+            )
         )
         workload = Workload(guest, RawProgress() if raw else LedgerProgress(self.plan.seed))
         self.workload = workload
         workload.wait_ready(self.lab.stop, GUEST_READY_S)
         self.timeline.span("boot", "primary guest starts", began, workload.ready_at or began)
 
-    def _work(self) -> None:
-        progress, least = self.workload.progress, self.plan.acknowledgements_min
+    def work(self, more: int = 0) -> None:
+        """Let the guest write until so many more, or the plan's least, writes are acknowledged."""
+        progress = self.workload.progress
+        least = progress.acknowledged + more if more else self.plan.acknowledgements_min
 
         def enough() -> bool:
-            if self.workload.ended:
-                raise Inconclusive(
-                    f"{self.plan.name}: the primary guest ended by itself {self.workload.trouble}"
-                )
+            self.check_guest()
             return progress.acknowledged >= least
 
         self.until(enough, LOAD_S, f"{least} acknowledged writes")
+
+    def check_guest(self) -> None:
+        """`Inconclusive` if the primary's guest has ended by itself, or has told of trouble."""
+        if self.workload.ended or self.workload.trouble:
+            raise Inconclusive(
+                f"{self.plan.name}: the primary guest ended by itself {self.workload.trouble}"
+            )
+
+    def await_room(self) -> None:
+        """Go on writing until a recovery has room, and for the plan's random time."""
         plan, room = self.plan, self.lab.room
         self._stack.callback(room.release, plan.name)
         room.reserve(plan.name, plan.extra_s + plan.failover_s, plan.recovery_s, self.lab.stop)
         self.lab.stop.sleep(plan.extra_s)
 
 
-_RAW_OPTIONS: Final = {"volume": 1, "inflight": RAW_IN_FLIGHT, "span_bytes": RAW_SPAN_BYTES}
+_RAW_OPTIONS: Final = {
+    "volume": RAW_VOLUME_ID,
+    "inflight": RAW_IN_FLIGHT,
+    "span_bytes": RAW_SPAN_BYTES,
+}
+
+
+def label_of(plan: TrialPlan) -> str:
+    """The label that the volume of this trial is given: it has to reach the blob."""
+    return f"{plan.name} / seed {plan.seed}"
 
 
 def _ignore(_value: object) -> None:

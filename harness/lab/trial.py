@@ -14,10 +14,18 @@ from harness.evidence import ProofStep, Trial
 from harness.judge.facts import ConsumableSample, RawImageJudgement, TrialFacts, flat
 from harness.judge.raw_image import judge_recovered
 from harness.lab.blob_view import disk_chunks
+from harness.lab.crashing import (
+    await_protection,
+    await_resync,
+    crash_outcome,
+    crash_replicator,
+)
 from harness.lab.direct import measure_direct_write
 from harness.lab.disaster import Disaster, kill_primary_site, why_not_counted
 from harness.lab.fence import run_fence
 from harness.lab.plan import TrialPlan
+from harness.lab.points import PointsLedger
+from harness.lab.properties import PropertyReader
 from harness.lab.recovery import (
     Recovery,
     boot_outcome,
@@ -26,15 +34,17 @@ from harness.lab.recovery import (
     recover,
     rto_figures,
 )
-from harness.lab.stage import RAW_SPAN_BYTES, Lab, Stage
+from harness.lab.resizing import ResizeRun
+from harness.lab.stage import RAW_SPAN_BYTES, RAW_VOLUME_ID, Lab, Stage
 from harness.lab.workload import LedgerProgress, RawProgress
 from harness.oracle.loss import LossRule
 from harness.redaction import redact
 
 __all__ = ["TrialOutcome", "run_trial"]
 
-RAW_VOLUME_ID: Final = 1
 TRACEBACK: Final = "internal-error.txt"
+ENTRIES_AFTER: Final = 20
+"""Writes acknowledged between a point, a crash and the site's death, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +97,104 @@ def _failed(plan: TrialPlan, reason: str) -> TrialFacts:
 def _kill(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
     """Kill the primary site in mid-write and recover, with a ledger or with raw pages."""
     stage.set_up()
+    properties = PropertyReader(stage)
+    properties.read("protected")
+    stage.await_room()
     disaster = kill_primary_site(stage)
-    expected = _owed_ledger(stage)
+    facts, recovery = _recovered(stage, steps, disaster)
+    properties.read("handed over")
+    stage.volume.stop()
+    return msgspec.structs.replace(
+        facts,
+        direct_write=measure_direct_write(stage, int(recovery.fact("data_bytes") or 0)),
+        properties=properties.outcome(),
+    )
+
+
+def _resize(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
+    """Grow and shrink under load, then kill the site; or kill it in the midst of a resize."""
+    stage.set_up()
+    plan, points, properties = stage.plan, PointsLedger(stage), PropertyReader(stage)
+    resizes = ResizeRun(stage, points)
+    properties.read("protected")
+    points.ask()
+    if plan.cut != "grow":
+        resizes.grow(plan.grown_bytes)
+        properties.read("grown")
+    if not plan.cut:
+        resizes.shrink(plan.shrunk_bytes)
+        properties.read("shrunk")
+    stage.await_room()
+    if plan.cut in ("grow", "shrink"):
+        to_bytes = plan.grown_bytes if plan.cut == "grow" else plan.shrunk_bytes
+        disaster = kill_primary_site(stage, resizes.begin(plan.cut, to_bytes))
+    else:
+        disaster = kill_primary_site(stage)
+    at_kill = stage.disk.now().wording.unfinished
+    facts, recovery = _recovered(stage, steps, disaster)
+    if not plan.cut:
+        properties.read("handed over")
+    why = facts.why_not_counted
+    if plan.cut and not at_kill:
+        why = why or f"the {plan.cut} was over, or had not begun, when the site was killed"
+    return msgspec.structs.replace(
+        facts,
+        counted=not why,
+        why_not_counted=why,
+        resize=resizes.outcome(recovery.handover.size_bytes, at_kill),
+        points=points.check(),
+        properties=properties.outcome(),
+    )
+
+
+def _crash(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
+    """Kill the replicator alone, let it come back, and kill the site after or during its resync."""
+    stage.set_up()
+    points = PointsLedger(stage)
+    points.ask()
+    stage.work(ENTRIES_AFTER)
+    stage.await_room()
+    crash = crash_replicator(stage)
+    strike_s = await_resync(stage, crash)
+    unprotected_since = None
+    if stage.plan.cut:
+        disaster = kill_primary_site(stage, strike_s)
+        unprotected_since = crash.disaster.at
+    else:
+        await_protection(stage, crash)
+        stage.work(ENTRIES_AFTER)
+        disaster = kill_primary_site(stage)
+    at_kill = stage.disk.now()
+    facts, recovery = _recovered(stage, steps, disaster, unprotected_since)
+    why = facts.why_not_counted
+    if stage.plan.cut and not at_kill.wording.unfinished:
+        why = why or "the resynchronisation was over when the site was killed"
+    return msgspec.structs.replace(
+        facts,
+        counted=not why,
+        why_not_counted=why,
+        crash=crash_outcome(stage, crash, at_kill, recovery.handover.snapshot),
+        points=points.check(),
+    )
+
+
+def _recovered(
+    stage: Stage,
+    steps: list[ProofStep],
+    disaster: Disaster,
+    unprotected_since: float | None = None,
+) -> tuple[TrialFacts, Recovery]:
+    """Fail over, prove, and tell what every kill tells.
+
+    What was acknowledged after `unprotected_since` is owed by nobody.
+    """
+    plan = stage.plan
+    expected = _owed_ledger(stage, unprotected_since)
     recovery = recover(stage, expected)
     steps.extend(recovery.proof.steps)
     why = why_not_counted(stage, disaster)
-    plan = stage.plan
-    raw = _raw_judgement(stage, disaster, recovery)
-    stage.volume.stop()
-    return TrialFacts(
+    failed_at = disaster.at if unprotected_since is None else unprotected_since
+    facts = TrialFacts(
         name=plan.name,
         mode=plan.mode,
         order=plan.order,
@@ -103,18 +202,19 @@ def _kill(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
         counted=not why,
         why_not_counted=why,
         samples=[*_kept_looks(stage), kill_sample(stage, disaster, recovery)],
-        ledger=ledger_outcome(stage, disaster, recovery),
-        raw=raw,
+        ledger=ledger_outcome(stage, disaster, recovery, unprotected_since=unprotected_since),
+        raw=_raw_judgement(stage, failed_at, recovery),
         rto=rto_figures(stage, disaster.at, recovery),
-        direct_write=measure_direct_write(stage, int(recovery.fact("data_bytes") or 0)),
         boot=boot_outcome(stage, recovery),
         max_lag_s=stage.status.max_lag_s,
     )
+    return facts, recovery
 
 
 def _fence(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
     """Pause the primary in mid-write, fail over, wake it: it must change nothing."""
     stage.set_up()
+    stage.await_room()
     fenced = run_fence(stage)
     recovery = recover(stage, None)
     steps.extend(recovery.proof.steps)
@@ -136,23 +236,25 @@ _ACTS: Final[dict[str, Callable[[Stage, list[ProofStep]], TrialFacts]]] = {
     "kill": _kill,
     "raw": _kill,
     "fence": _fence,
+    "resize": _resize,
+    "crash": _crash,
 }
 
 
-def _owed_ledger(stage: Stage) -> ExpectedLedger | None:
+def _owed_ledger(stage: Stage, unprotected_since: float | None) -> ExpectedLedger | None:
     """The last acknowledged entry, where the mode promises that it is there."""
     progress = stage.workload.progress
     if not isinstance(progress, LedgerProgress) or stage.plan.mode == "async":
         return None
-    if not progress.acks:
+    end = float("inf") if unprotected_since is None else unprotected_since
+    owed = [ack for ack in progress.acks if ack[0] <= end]
+    if not owed:
         return None
-    _at, index, digest = progress.acks[-1]
+    _at, index, digest = owed[-1]
     return ExpectedLedger(index, digest, progress.seed)
 
 
-def _raw_judgement(
-    stage: Stage, disaster: Disaster, recovery: Recovery
-) -> RawImageJudgement | None:
+def _raw_judgement(stage: Stage, failed_at: float, recovery: Recovery) -> RawImageJudgement | None:
     if not isinstance(stage.workload.progress, RawProgress):
         return None
     plan = stage.plan
@@ -164,7 +266,7 @@ def _raw_judgement(
             volume=RAW_VOLUME_ID,
             lines=stage.workload.lines,
             order=plan.order,
-            rule=LossRule(plan.mode, disaster.at, stage.lab.rpo_s, stage.protected_at),
+            rule=LossRule(plan.mode, failed_at, stage.lab.rpo_s, stage.protected_at),
             evidence=f"{stage.evidence_dir}/workload.port.txt",
         )
     finally:

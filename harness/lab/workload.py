@@ -46,6 +46,14 @@ class Guest(Protocol):
         """The port's next line; None after the last one; `TimeoutError` if none came in time."""
         ...
 
+    def say(self, text: str) -> None:
+        """Give the guest's own program a command."""
+        ...
+
+    def follow_size(self, size_bytes: int) -> None:
+        """Tell the machine that its disk has another size now."""
+        ...
+
     def kill(self) -> float:
         """SIGKILL; returns the time. What the guest had said before can still be read."""
         ...
@@ -158,6 +166,11 @@ class Workload:
             raise Inconclusive(
                 f"the primary guest ended before it was ready {self.trouble}".strip()
             )
+
+    def said_since(self, mark: int, word: str) -> str | None:
+        """The first of the lines after the first `mark` ones that begins with `word`."""
+        found = (text for _at, text in self.lines[mark:] if text.partition(" ")[0] == word)
+        return next(found, None)
 
     def strike_in_flight(self, delay_s: float, act: Callable[[], None]) -> None:
         """Call `act` `delay_s` after the guest's next line that leaves a write in flight.

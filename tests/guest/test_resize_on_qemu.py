@@ -52,7 +52,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
 def resize(servers: Servers, vm: GuestVm, name: str, size: int) -> None:
     with servers.file.open("r+b") as file:
         file.truncate(size)
-    vm.follow_size(lasting_node(servers.serve(name), "db"), size)
+    vm.follow_size(size, lasting_node(servers.serve(name), "db"))
 
 
 def test_the_ledger_goes_on_through_a_grow_a_shrink_and_a_server_that_dies(
