@@ -93,6 +93,7 @@ class Upkeep:
         self._deleting: dict[int, str] = {}
         self._puts_at_point = -1
         self._resume_us = 0
+        self._size_in_blob = settings.volume_bytes
         self.awaited_op = 0
         """The operation whose LocalResize is under way, 0: none."""
 
@@ -130,7 +131,13 @@ class Upkeep:
         self._clients.operations.begin(operation)
         kind = PointKind.GROW if size else PointKind.REQUEST
         self._errands.append(Errand(kind, operation, size))
+        self._limit_writes()
         return []
+
+    def _limit_writes(self) -> None:
+        """From the request on nothing is written to what will be cut off, or is not there yet."""
+        pending = [e.volume_bytes for e in (self._errand, *self._errands) if e and e.volume_bytes]
+        self._clients.limit_bytes = min((self._size_in_blob, *pending))
 
     def timer(self, now_us: int, key: str) -> list[Command]:
         """A period is over: a point, unless nothing was changed since the last one."""
@@ -188,7 +195,6 @@ class Upkeep:
         if size == present:
             return self._end(now_us)
         errand.kind = PointKind.GROW if size > present else PointKind.SHRINK
-        self._clients.limit_bytes = min(size, present)
         self._step = Step.WRITING
         return []
 
@@ -209,7 +215,6 @@ class Upkeep:
         assert errand is not None
         self.awaited_op = 0
         if error:
-            self._clients.limit_bytes = self._way.volume_bytes
             return self._end(now_us, error)
         errand.resized = True
         self._way.volume_bytes = errand.volume_bytes
@@ -247,7 +252,7 @@ class Upkeep:
         if self._closes:
             out += self._clients.close_interval(now_us)
         if errand.volume_bytes:
-            self._clients.limit_bytes = errand.volume_bytes
+            self._size_in_blob = errand.volume_bytes
         note = Note("resized" if errand.volume_bytes else "point", (("kind", errand.kind.value),))
         return [note, *out, *self._end(now_us)]
 
@@ -256,6 +261,7 @@ class Upkeep:
         self._step = Step.NONE
         self._barrier = None
         self._shipper.hurry = False
+        self._limit_writes()
         if errand is None or errand.operation is None:
             return []
         if error:
