@@ -22,7 +22,7 @@ import numpy as np
 from harness.materialise.boot_code import BootCode
 from harness.oracle.pages import PAGE_BYTES, encode_each, encode_pages
 
-__all__ = ["VOLUME", "DiskImage", "boot_page"]
+__all__ = ["VOLUME", "DiskImage", "Rotten", "boot_page"]
 
 VOLUME: Final = 0x4D50_5349
 """Volume id of every rendered page."""
@@ -30,6 +30,7 @@ VOLUME: Final = 0x4D50_5349
 _HEADER: Final = struct.Struct("<6sIIQQ")
 _JUMP_BYTES: Final = 2
 _CRC_AT: Final = 506
+_ROTTEN_BYTE: Final = 300
 
 
 def boot_page(code: BootCode, write: int) -> bytes:
@@ -42,11 +43,18 @@ def boot_page(code: BootCode, write: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotten:
+    """A page that changed at rest: what it should hold, with one bit turned over."""
+
+    true: object
+
+
+@dataclass(frozen=True, slots=True)
 class DiskImage:
     """A disk with its footer, as a reader would see it.
 
-    pages: what is not zeros, by index: a write's number, or bytes as they are. `length`: bytes of
-    file or blob, the footer included.
+    pages: what is not zeros, by index: a write's number, bytes as they are, or Rotten. `length`:
+    bytes of file or blob, the footer included.
     """
 
     length: int
@@ -64,15 +72,14 @@ class DiskImage:
             told.update(f"{page}={self.pages[page]!r};".encode())
         return told.hexdigest()
 
+    def healed(self) -> "DiskImage":
+        """The same without rot."""
+        true = {p: v.true if isinstance(v, Rotten) else v for p, v in self.pages.items()}
+        return DiskImage(self.length, true)
+
     def page_bytes(self, code: BootCode, page: int) -> bytes:
         """One page's bytes."""
-        value = self.pages.get(page)
-        if value is None:
-            return bytes(PAGE_BYTES)
-        if isinstance(value, bytes):
-            return value
-        assert isinstance(value, int), f"no value of a page: {value!r}"
-        return encode_pages(VOLUME, value, page, 1) if page else boot_page(code, value)
+        return _page_bytes(code, page, self.pages.get(page))
 
     def write_vhd(self, code: BootCode, path: Path) -> None:
         """All of it into a sparse file."""
@@ -84,7 +91,9 @@ class DiskImage:
 
     def _write(self, code: BootCode, path: Path, length: int) -> None:
         end = length // PAGE_BYTES
-        written = sorted(p for p, v in self.pages.items() if isinstance(v, int) and 0 < p < end)
+        written = sorted(
+            p for p, v in self.pages.items() if isinstance(v, int) and v and 0 < p < end
+        )
         numbers = np.array([self.pages[page] for page in written], dtype=np.uint64)
         encoded = encode_each(VOLUME, numbers, np.array(written, dtype=np.uint64))
         with path.open("wb") as file:
@@ -92,7 +101,23 @@ class DiskImage:
                 file.seek(page * PAGE_BYTES)
                 file.write(encoded[at * PAGE_BYTES : (at + 1) * PAGE_BYTES])
             for page, value in self.pages.items():
-                if page < end and (page == 0 or isinstance(value, bytes)):
+                if page < end and (page == 0 or not isinstance(value, int)):
                     file.seek(page * PAGE_BYTES)
                     file.write(self.page_bytes(code, page))
             file.truncate(length)
+
+
+def _page_bytes(code: BootCode, page: int, value: object) -> bytes:
+    match value:
+        case None | 0:
+            return bytes(PAGE_BYTES)
+        case bytes():
+            return value
+        case Rotten():
+            data = bytearray(_page_bytes(code, page, value.true))
+            data[_ROTTEN_BYTE] ^= 1
+            return bytes(data)
+        case int():
+            return encode_pages(VOLUME, value, page, 1) if page else boot_page(code, value)
+        case _:
+            raise AssertionError(f"no value of a page: {value!r}")

@@ -1,0 +1,153 @@
+"""From schedules to proved disks; and the disagreements that a campaign exists to find."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.disk.tools import ToolBox
+from harness.materialise.boot_code import boot_code
+from harness.materialise.campaign import materialise
+from harness.materialise.candidate import Candidate, ImageCollector
+from harness.materialise.proving import Proved, prove_disk
+from harness.materialise.rendering import DiskImage, Rotten
+from harness.oracle.pages import PAGE_BYTES
+from harness.schedule import Failover, Fault, Flush, Kill, Resize, Schedule, Setup, Step, Write
+from harness.sim.disaster import run_disaster
+from tests.disk.disks import MIB, footer
+
+SIZE = 2 * MIB
+END = SIZE // PAGE_BYTES
+S = 1_000_000
+
+
+def image(pages: dict[int, object], last: bytes | None = None) -> DiskImage:
+    return DiskImage(SIZE + PAGE_BYTES, {**pages, END: footer(SIZE) if last is None else last})
+
+
+def disaster(*steps: Step, seed: int = 5, **setup: object) -> Schedule:
+    return Schedule(seed=seed, setup=Setup(volume_bytes=SIZE, **setup), steps=steps)  # type: ignore[arg-type]
+
+
+LIFE = (
+    Write(at_us=5 * S, page=0),
+    Write(at_us=6 * S, page=9, pages=3),
+    Flush(at_us=7 * S),
+    Resize(at_us=8 * S, volume_bytes=4 * MIB),
+    Write(at_us=9 * S, page=8191),
+    Kill(at_us=12 * S),
+    Failover(at_us=40 * S),
+)
+
+
+def disks_of(schedule: Schedule) -> list[Candidate]:
+    collector = ImageCollector()
+    outcome = run_disaster(schedule, observers=(collector,))
+    assert outcome.findings == ()
+    return collector.found
+
+
+def test_a_disaster_leaves_what_a_failover_would_mount_at_the_crash() -> None:
+    *in_resize, crash = disks_of(disaster(*LIFE))
+    assert crash.moment.startswith("primary killed")
+    assert crash.must_be_right
+    assert crash.expected.size_bytes == 4 * MIB
+    assert set(crash.expected.pages) >= {0, 9, 10, 11, 8191, 8192}
+    assert {disk.moment.partition(" at ")[0] for disk in in_resize} == {"in a resize"}
+
+
+def test_in_a_grow_there_is_a_moment_when_nothing_opens_the_disk_and_none_may() -> None:
+    in_resize = [disk for disk in disks_of(disaster(*LIFE)) if disk.moment.startswith("in a")]
+    assert [disk.shown.size_bytes // MIB for disk in in_resize] == [2, 4, 4]
+    assert [disk.problem for disk in in_resize] == ["", "no-footer", ""]
+
+
+def test_at_rest_the_disk_is_held_against_the_volume_and_a_disk_comes_once() -> None:
+    (end,) = disks_of(disaster(*LIFE[:3]))
+    assert end.moment == "end, against the volume"
+    assert end.shown.pages == end.expected.pages
+
+
+def test_rot_at_rest_is_shown_and_not_expected() -> None:
+    rot = Fault(at_us=8 * S, fault="bit-rot", page=9)
+    collector = ImageCollector()
+    run_disaster(disaster(*LIFE[:3], rot, Kill(at_us=9 * S)), observers=(collector,))
+    crash = collector.found[0]
+    assert isinstance(crash.shown.pages[9], Rotten)
+    assert crash.expected.pages[9] == crash.shown.pages[9].true
+    assert crash.rotten
+    assert not crash.must_be_right
+
+
+@pytest.mark.real
+def test_disks_of_disasters_are_proved_and_boot_and_leave_nothing_behind(tmp_path: Path) -> None:
+    told: list[int] = []
+    schedules = [disaster(*LIFE), disaster(*LIFE), disaster(*LIFE[:3]), disaster(*LIFE[:1])]
+    result = materialise(schedules, 3, tell=lambda so_far: told.append(so_far.images))
+    assert result.findings == []
+    assert result.missing == []
+    assert result.verdict == "good"
+    assert result.disasters == 3
+    assert result.images == 5, "the second is the first"
+    assert result.booted == result.booted_from_disk == 4
+    assert result.refused == 1
+    assert told == list(range(1, result.images + 1))
+    assert result.pages >= 8192
+
+
+@pytest.mark.real
+def test_with_a_folder_the_disks_stay(tmp_path: Path) -> None:
+    result = materialise([disaster(*LIFE[:3])], 1, folder=tmp_path / "disks")
+    (kept,) = (tmp_path / "disks").iterdir()
+    assert kept.name == "5-0-end-against-the-volume.vhd"
+    assert kept.stat().st_size == SIZE + PAGE_BYTES
+    assert result.booted == 1
+
+
+def proved(folder: Path, shown: DiskImage, expected: DiskImage, problem: str = "") -> Proved:
+    candidate = Candidate("test", shown, expected, problem)
+    done = prove_disk(candidate, boot_code(), folder / "a.vhd", folder, ToolBox())
+    assert done.missing == ()
+    return done
+
+
+WRONG_SUM = footer(SIZE, checksum=1)
+GOOD = image({0: 1, 7: 2})
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("shown", "provers"),
+    [
+        pytest.param(image({0: 1, 7: 3}), {"qemu-img compare", "boot sector"}, id="another write"),
+        pytest.param(image({0: 1, 7: 2}, WRONG_SUM), {"strict validator"}, id="wrong checksum"),
+        pytest.param(
+            DiskImage(SIZE + PAGE_BYTES, {0: 1, 7: 2}),
+            {"strict validator", "qemu-img", "boot sector"},
+            id="no footer",
+        ),
+    ],
+)
+def test_a_disk_that_the_oracle_accepts_and_a_prover_refuses_is_a_finding(
+    shown: DiskImage, provers: set[str], tmp_path: Path
+) -> None:
+    found = proved(tmp_path, shown, GOOD).disagreements
+    assert {d.cause for d in found} == {"oracle-accepts-prover-refuses"}
+    assert {d.prover for d in found} >= provers
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("shown", "problem", "accepted_by"),
+    [
+        pytest.param(lambda: GOOD, "no-footer", {"strict validator"}, id="good after all"),
+        pytest.param(lambda: image({0: 1, 7: 2}, WRONG_SUM), "checksum", set[str](), id="refused"),
+        pytest.param(lambda: image({0: 1, 7: Rotten(2)}), "", set[str](), id="rot is told"),
+    ],
+)
+def test_a_disk_that_the_oracle_refuses_must_be_refused(
+    shown: Callable[[], DiskImage], problem: str, accepted_by: set[str], tmp_path: Path
+) -> None:
+    found = proved(tmp_path, shown(), GOOD, problem).disagreements
+    assert {d.prover for d in found} == accepted_by
+    assert {d.cause for d in found} <= {"oracle-refuses-prover-accepts"}
