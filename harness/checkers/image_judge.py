@@ -56,18 +56,21 @@ class ImageJudge:
 
     def changed(self, pages: Iterable[int]) -> None:
         """These pages of the image have changed; to be followed by `settle`."""
-        floor = self.floor
-        latest = self.latest
-        by_op, image, end = self.history.by_op, self.image, self.end
+        floor, image, end = self.floor, self.image, self.end
+        by_op, base = self.history.by_op, self.history.base
+        latest = 0
         for page in pages:
             value = image.get(page)
-            entry = by_op.get(value) if value.__class__ is int else None
-            if entry is not None and page < end and entry.first <= page < entry.end:
-                rank = entry.rank
-                if rank >= floor.get(page, 0) and entry.value == value:
-                    latest = max(latest, rank)
+            low = floor.get(page, 0)
+            if value is None:
+                if not low and page not in base:
                     continue
-            self._read(page, floor.get(page, 0))
+            elif value.__class__ is int and page < end:
+                entry = by_op.get(value)
+                if entry is not None and entry.first <= page < entry.end and entry.rank >= low:
+                    latest = max(latest, entry.rank)
+                    continue
+            self._read(page, low)
         self.latest = max(self.latest, latest)
 
     def settle(self, owed: Sequence[Entry]) -> None:
@@ -83,12 +86,16 @@ class ImageJudge:
     def demand(self, entry: Entry) -> None:
         """No page of the entry may show anything older."""
         self.demanded += 1
-        rank = entry.rank
-        floor = self.floor
+        rank, value = entry.rank, entry.value
+        floor, image, end = self.floor, self.image, self.end
+        plain = entry.kind == "write"
         for page in entry.cells:
             if floor.get(page, 0) < rank:
                 floor[page] = rank
-                self._read(page, rank)
+                if plain and page < end and image.get(page) == value:
+                    self.latest = max(self.latest, rank)
+                else:
+                    self._read(page, rank)
 
     def resized(self, size_bytes: int) -> None:
         """The disk has another size now; to be followed by `settle`."""

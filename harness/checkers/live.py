@@ -45,13 +45,12 @@ class Live(Checker):
     def _compare(self, now_us: int, blob: PageBlob, volume: Mapping[int, object]) -> None:
         end = blob.length // PAGE_BYTES - 1
         pages = blob.image()
-        skipped = (self._refused, self.scene.rotten)
-        for page in sorted({*volume, *pages}):
-            if page >= end or any(page in pages_known for pages_known in skipped):
+        differs = [page for page, here in volume.items() if pages.get(page) != here]
+        differs += [page for page, there in pages.items() if there and page not in volume]
+        for page in sorted(differs):
+            if page >= end or page in self._refused or page in self.scene.rotten:
                 continue
-            there, here = pages.get(page) or None, volume.get(page) or None
-            if there != here:
-                text = f"at rest the blob's page {page} differs from the volume's"
-                expected, found = show(page, here), show(page, there)
-                self.report(now_us, "not-converged", text, page, expected, found)
-                return
+            expected, found = show(page, volume.get(page)), show(page, pages.get(page))
+            text = f"at rest the blob's page {page} differs from the volume's"
+            self.report(now_us, "not-converged", text, page, expected, found)
+            return

@@ -33,7 +33,7 @@ class MetadataFaithful(Checker):
 
     def completed(self, now_us: int, operation: Operation) -> None:
         """After a resize the map has the new size."""
-        if operation.kind != "resize" or operation.error or not operation.promised:
+        if not self.scene.is_answer_to_last_resize(operation):
             return
         self.count += 1
         told = self.scene.metadata.keys.get("volume_bytes", "")

@@ -53,11 +53,13 @@ class OrderedOnce(Checker):
     def _put(
         self, now_us: int, node: str, first: int, values: tuple[object, ...], last: int
     ) -> None:
-        by_op, rank_of = self.scene.history.by_op, self._rank
+        by_op, base, rank_of = self.scene.history.by_op, self.scene.history.base, self._rank
         for page, value in enumerate(values, first):
             if isinstance(value, bytes) or page >= last:
                 continue
             before = rank_of.get(page, 0)
+            if not before and base.get(page) == value:
+                continue
             entry = by_op.get(value) if value.__class__ is int else None
             if entry is not None and entry.rank >= before and entry.first <= page < entry.end:
                 rank_of[page] = entry.rank

@@ -54,7 +54,7 @@ class ResizeFaithful(Checker):
     def completed(self, now_us: int, operation: Operation) -> None:
         """A resize that was answered is in blob and metadata."""
         blob, metadata = self.scene.blob, self.scene.metadata
-        if operation.kind != "resize" or operation.error or not operation.promised or not blob:
+        if not blob or not self.scene.is_answer_to_last_resize(operation):
             return
         self.count += 1
         size = disk_bytes(operation.volume_bytes)

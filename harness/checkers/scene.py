@@ -140,6 +140,12 @@ class Scene:
         """Bytes acknowledged that a failover would not recover, exactly where over the limit."""
         return 0 if self.judge is None else self.lag.missing_bytes(self.judge, limit)
 
+    def is_answer_to_last_resize(self, operation: Operation) -> bool:
+        """Whether it was answered as protected, and the volume has taken no other size since."""
+        if operation.kind != "resize" or not operation.promised:
+            return False
+        return self.history.by_op.get(operation.op) is self.history.sizes[-1]
+
     def _pages_changed(self, request: PutPages | ClearPages) -> None:
         judge = self.judge
         if judge is None or self.designated.kind != "live":
