@@ -100,11 +100,13 @@ class Protecting:
     def start(self, event: Started) -> list[Command]:
         """The process is up. A blob that may be clean is treated as usable at once.
 
-        With a bitmap the blob may be unmarked, so that a standby may be about to mount it.
+        With a bitmap, or where this node ever held the lease, the blob may be unmarked, so that a
+        standby may be about to mount it.
         """
         self._started = event
         self._clients.capturing = bool(event.clean_etag) or event.dirty == ()
-        self._clients.guarded = bool(event.clean_etag) or event.dirty is not None
+        self._clients.guarded = self._clients.capturing or bool(event.previous_lease)
+        self._clients.guarded |= event.dirty is not None
         return self._create()
 
     def own_again(self, now_us: int) -> list[Command]:
