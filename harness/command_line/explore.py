@@ -9,9 +9,10 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from harness.command_line.swarm import load_core, writable
+from harness.command_line.core_options import AsJson, Core, Out, Planted, writable
 from harness.explore.exhaustive_run import Exhausted, exhaust
 from harness.explore.harvest import Found, gather
+from harness.explore.planting import system_under_test
 from harness.explore.stopping import asked_to_stop
 from harness.explore.verdict import exit_code
 from harness.explore.workloads import SMALL, WORKLOADS, find_workload
@@ -54,20 +55,19 @@ def explore_command(
     pairs: Annotated[
         bool, typer.Option("--pairs", help=f"All pairs of crashes too (default of {SMALL} only).")
     ] = False,
-    core: Annotated[
-        str, typer.Option(metavar="MODULE:FACTORY", help="Another protocol core to explore.")
-    ] = "",
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Save findings there.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    core: Core = "",
+    planted: Planted = "",
+    out: Out = None,
+    as_json: AsJson = False,
 ) -> int:
     """Crash before, after and with unknown outcome at every request; then restart or fail over.
 
     Exit codes: 0 no finding, 1 findings, 2 interrupted, 64 usage.
     """
-    system = load_core(core)
     chosen = {workload: _workload_of(workload)} if workload else WORKLOADS
     folder = None if out is None else writable(out) / "findings"
-    summaries = _explore_all(chosen, system, folder, pairs=pairs, all_of_them=not workload)
+    with system_under_test(core, planted) as system:
+        summaries = _explore_all(chosen, system, folder, pairs=pairs, all_of_them=not workload)
     if as_json:
         shown = {
             "runs": sum(summary.runs for summary in summaries),

@@ -7,8 +7,10 @@ import msgspec
 import typer
 
 from harness.checkers.finding import CHECKER_ERROR
-from harness.command_line.swarm import load_core
+from harness.command_line.core_options import AsJson, Core, Planted
 from harness.errors import UsageError
+from harness.explore.harvest import replay_command_line
+from harness.explore.planting import system_under_test
 from harness.explore.replay_page import render_replay
 from harness.explore.story import Tale, tale_lines, tell_tale
 from harness.schedule import load_schedule
@@ -26,18 +28,19 @@ def replay_command(
     html: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write a page with the timeline there.")
     ] = None,
-    core: Annotated[
-        str, typer.Option(metavar="MODULE:FACTORY", help="Another protocol core.")
-    ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    core: Core = "",
+    planted: Planted = "",
+    as_json: AsJson = False,
 ) -> int:
     """Run a disaster again and tell it as a story: what was done, believed, expected and found.
 
     Exit codes: 0 no finding, 1 it violates a claim, 2 a checker broke down, 64 not a schedule.
     """
-    tale = tell_tale(load_schedule(file), load_core(core))
+    schedule = load_schedule(file)
+    with system_under_test(core, planted) as system:
+        tale = tell_tale(schedule, system)
     if html is not None:
-        write_page(html, tale, command=_command(file, core), core=core)
+        write_page(html, tale, command=replay_command_line(str(file), core, planted))
     if as_json:
         print(msgspec.json.encode(_plain(tale)).decode())
     else:
@@ -47,16 +50,12 @@ def replay_command(
     return _status(tale)
 
 
-def write_page(path: Path, tale: Tale, *, command: str, core: str = "") -> None:
+def write_page(path: Path, tale: Tale, *, command: str) -> None:
     """Write the page of a tale; `UsageError` if the path is no place for it."""
     try:
-        path.write_text(render_replay(tale, command=command, core=core), "utf-8")
+        path.write_text(render_replay(tale, command=command), "utf-8")
     except OSError as error:
         raise UsageError(f"--html {path}: {error.strerror}") from error
-
-
-def _command(file: Path, core: str) -> str:
-    return f"mountproof replay {file}" + (f" --core {core}" if core else "")
 
 
 def _status(tale: Tale) -> int:

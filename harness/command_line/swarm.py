@@ -8,16 +8,19 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from harness.command_line.core_options import AsJson, Core, Out, Planted, writable
+from harness.command_line.swarm_boots import Boots, boot_disks
 from harness.command_line.swarm_progress import progress_on
-from harness.command_line.swarm_summary import summarize, summary_lines
+from harness.command_line.swarm_summary import SwarmSummary, summarize, summary_lines
 from harness.errors import UsageError
-from harness.explore.harvest import Found, gather
+from harness.explore.harvest import gather
+from harness.explore.planting import system_under_test
 from harness.explore.stopping import asked_to_stop
-from harness.explore.swarm import SwarmOrder, SwarmResult, run_swarm
+from harness.explore.swarm import SwarmOrder, run_swarm
 from harness.explore.workforce import LocalWorkers, Workforce
-from harness.sim.system import REFERENCE, System, load_system
+from harness.sim.system import System
 
-__all__ = ["load_core", "register", "writable"]
+__all__ = ["register"]
 
 SEED_MAX: Final = 10**11
 DISASTERS_MAX: Final = 10_000_000
@@ -30,7 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command("swarm")(swarm_command)
 
 
-def swarm_command(
+def swarm_command(  # noqa: PLR0917 - typer takes them by name
     seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="Which swarm.")] = 1,
     disasters: Annotated[
         int | None,
@@ -45,13 +48,13 @@ def swarm_command(
     dask: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster, instead.")
     ] = "",
-    core: Annotated[
-        str, typer.Option(metavar="MODULE:FACTORY", help="Another protocol core to explore.")
-    ] = "",
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save findings and summary there.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    core: Core = "",
+    planted: Planted = "",
+    materialise: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Boot the real disks of so many disasters.")
+    ] = 0,
+    out: Out = None,
+    as_json: AsJson = False,
 ) -> int:
     """Run drawn disasters under the simulator, every claim checked after every event.
 
@@ -61,11 +64,10 @@ def swarm_command(
         raise UsageError("--disasters and --seconds are two budgets: give one of them")
     if disasters is None and seconds is None:
         disasters = DISASTERS_DEFAULT
-    system = load_core(core)
-    order = SwarmOrder(seed=seed, disasters=disasters, seconds=seconds, core=core)
+    order = SwarmOrder(seed=seed, disasters=disasters, seconds=seconds, core=core, bug=planted)
     folder = None if out is None else writable(out)
-    result, found = _explore(order, system, _workforce_of(workers, dask), folder)
-    summary = summarize(order, result, found)
+    with system_under_test(core, planted) as system:
+        summary = _explore(order, system, _workforce_of(workers, dask), folder, materialise)
     if folder is not None:
         (folder / "swarm.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
     if as_json:
@@ -75,20 +77,11 @@ def swarm_command(
     return summary.exit_code
 
 
-def load_core(core: str) -> System:
-    """The system to explore: ours, or one that lies where the command is run."""
-    if not core:
-        return REFERENCE
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    return load_system(core)
-
-
 def _explore(
-    order: SwarmOrder, system: System, workforce: Workforce, folder: Path | None
-) -> tuple[SwarmResult, list[Found]]:
-    """The swarm, then its findings one by one, under one progress display."""
+    order: SwarmOrder, system: System, workforce: Workforce, folder: Path | None, disks: int
+) -> SwarmSummary:
+    """The swarm, then its findings one by one, then the disks, under one progress display."""
+    boots: Boots | None = None
     with progress_on(sys.stderr, order) as progress:
         try:
             with asked_to_stop() as stop:
@@ -97,7 +90,9 @@ def _explore(
             workforce.close()
         findings = None if folder is None else folder / "findings"
         found = gather(result.tally.sightings, system, findings, tell=progress.say)
-    return result, found
+        if disks and not result.interrupted:
+            boots = boot_disks(order, system, disks, folder, progress.say)
+    return summarize(order, result, found, boots)
 
 
 def _workforce_of(workers: int, dask: str) -> Workforce:
@@ -108,12 +103,3 @@ def _workforce_of(workers: int, dask: str) -> Workforce:
     from harness.explore.dask_cluster import DaskWorkers
 
     return DaskWorkers(dask)
-
-
-def writable(folder: Path) -> Path:
-    """The folder, made; `UsageError` if it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror}") from error
-    return folder

@@ -16,9 +16,10 @@ import msgspec
 from harness.checkers.catalogue import make_checkers
 from harness.checkers.checker import Checker
 from harness.explore.determinism import say_difference
+from harness.explore.planting import system_under_test
 from harness.sim.disaster import Outcome, run_disaster
 from harness.sim.drawing import draw_schedule
-from harness.sim.system import REFERENCE, System, load_system
+from harness.sim.system import System
 
 __all__ = ["SEEDS_PER_SWARM", "Chunk", "ChunkReport", "Hung", "Sighting", "run_chunk", "run_seed",
            "time_limit"]  # fmt: skip
@@ -32,11 +33,12 @@ HUNG_SECONDS: Final = 20.0
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """Seeds `first` to `first + count - 1`, of which core, with which checkers left out."""
+    """Seeds `first` to `first + count - 1`: of which core, with which bug, without which claims."""
 
     first: int
     count: int
     core: str = ""
+    bug: str = ""
     without: tuple[str, ...] = ()
 
     def halves(self) -> tuple["Chunk", "Chunk"]:
@@ -75,7 +77,11 @@ class ChunkReport(msgspec.Struct, kw_only=True):
 
 def run_chunk(chunk: Chunk) -> ChunkReport:
     """Run the disasters of a chunk; a foreign core's misbehaviour is a finding, not an error."""
-    system = load_system(chunk.core) if chunk.core else REFERENCE
+    with system_under_test(chunk.core, chunk.bug) as system:
+        return _run_all(chunk, system)
+
+
+def _run_all(chunk: Chunk, system: System) -> ChunkReport:
     report = ChunkReport(
         first=chunk.first, count=chunk.count, digests=b"", exercised={}, fired={}, sightings=[],
         steps=0, store_requests=0, events=0, twice=0,

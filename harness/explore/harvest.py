@@ -19,7 +19,7 @@ from harness.sim.disaster import run_disaster
 from harness.sim.drawing import draw_schedule
 from harness.sim.system import System
 
-__all__ = ["Found", "finding_in", "gather", "shrink_finding"]
+__all__ = ["Found", "finding_in", "gather", "replay_command_line", "shrink_finding"]
 
 SHRUNK_MAX: Final = 20
 """So many findings of one swarm are shrunk; more than that are one defect with many faces."""
@@ -106,3 +106,9 @@ def save(schedule: Schedule, folder: Path | None, name: str) -> str:
     path = folder / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
     path.write_bytes(dump_schedule(schedule))
     return str(path)
+
+
+def replay_command_line(file: str, core: str = "", bug: str = "") -> str:
+    """What to type to see it again."""
+    options = (f" --core {core}" if core else "") + (f" --planted {bug}" if bug else "")
+    return f"mountproof replay {file}{options}"

@@ -111,5 +111,5 @@ class _Scale:
             x = self.x(moment)
             if not ticks or x - ticks[-1].x >= TICK_PIXELS:
                 anchor = "end" if x > WIDTH - TICK_PIXELS / 2 else "middle"
-                ticks.append(Tick(x, say_time(moment), anchor))
+                ticks.append(Tick(x, f"{moment / 1e6:.3f} s", anchor))
         return ticks

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from harness.claims import CLAIMS
 from harness.explore.lanes import Drawing, draw_lanes, lane_of
-from harness.explore.story import TOLD, TOLD_MAX, Chapter, Entry, Tale, count_rest
+from harness.explore.story import TOLD_MAX, Chapter, Entry, Tale, count_rest, told_of
 from harness.explore.wording import say_setup, say_time
 from harness.schedule import dump_schedule
 
@@ -49,7 +49,7 @@ class Told:
     rest: str
 
 
-def render_replay(tale: Tale, *, command: str, core: str = "") -> str:
+def render_replay(tale: Tale, *, command: str) -> str:
     """The page of a tale; `command` replays it."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
@@ -61,7 +61,7 @@ def render_replay(tale: Tale, *, command: str, core: str = "") -> str:
     finding = tale.finding
     claim = CLAIMS.get(finding.claim) if finding else None
     return environment.get_template("replay.html.j2").render(
-        beliefs=tale.beliefs, chapters=_told(tale), command=command, core=core, drawing=drawing,
+        beliefs=tale.beliefs, chapters=_told(tale), command=command, drawing=drawing,
         filters=FILTERS, finding=finding, headline=_headline(tale),
         lanes=[lane.name for lane in drawing.lanes], left_out=max(0, len(rows) - ROWS_MAX),
         promise=claim.promise if claim else "", rows=rows[:ROWS_MAX],
@@ -104,11 +104,7 @@ def _told(tale: Tale) -> list[Told]:
     for chapter in tale.chapters:
         if until is not None and chapter.at_us > until:
             break
-        told = [
-            entry
-            for entry in chapter.entries
-            if entry[1] in TOLD and (until is None or entry[0] <= until)
-        ]
+        told = told_of(chapter.entries, until)
         rest = ", ".join(count_rest(chapter.entries, told))
         chapters.append(Told(chapter.number, chapter.at_us, chapter.title, told[:TOLD_MAX], rest))
     return chapters

@@ -15,10 +15,12 @@ from harness.schedule import Schedule
 from harness.sim.disaster import Outcome, run_disaster
 from harness.sim.system import System
 
-__all__ = ["Chapter", "Entry", "Tale", "count_rest", "tale_lines", "tell_tale"]
+__all__ = ["Chapter", "Entry", "Tale", "count_rest", "tale_lines", "tell_tale", "told_of"]
 
 TOLD_MAX = 8
 """So many happenings are told after one step; of the rest, their number."""
+SAID_BY_STEPS = {"kill", "restart", "pause", "power-loss", "clock-jump", "stop", "failover",
+                 "forced-failover"}  # fmt: skip
 NODES = ("primary", "standby", "standby-2")
 BELIEFS = ("status", "note", "process")
 TOLD = {"fault", "process", "mount", "phase", "note", "reply"}
@@ -95,7 +97,7 @@ def _chapters(schedule: Schedule, entries: Sequence[Entry]) -> list[Chapter]:
 
 
 def _happenings(entries: Sequence[Entry], until: int | None) -> Iterator[str]:
-    told = [entry for entry in entries if entry[1] in TOLD and (until is None or entry[0] <= until)]
+    told = told_of(entries, until)
     for at_us, _kind, who, text in told[:TOLD_MAX]:
         yield f"{'':>5}{say_time(at_us):>10}  · {who}: {text}"
     rest = count_rest(entries, told)
@@ -103,11 +105,26 @@ def _happenings(entries: Sequence[Entry], until: int | None) -> Iterator[str]:
         yield f"{'':>17}· {', '.join(rest)}"
 
 
+def told_of(entries: Sequence[Entry], until: int | None) -> list[Entry]:
+    """What is worth telling, up to a moment; what a step did itself was told by its title."""
+    return [
+        entry
+        for entry in entries
+        if entry[1] in TOLD
+        and not (entry[1] == "fault" and entry[3] in SAID_BY_STEPS)
+        and (until is None or entry[0] <= until)
+    ]
+
+
 def count_rest(entries: Sequence[Entry], told: Sequence[Entry]) -> list[str]:
     """What is not told one by one, counted."""
     requests = sum(entry[1] == "request" for entry in entries)
     rest = [f"{len(told) - TOLD_MAX} more happenings"] if len(told) > TOLD_MAX else []
-    return rest + ([f"{requests} requests to the store"] if requests else [])
+    if requests:
+        rest.append(
+            "1 request to the store" if requests == 1 else f"{requests} requests to the store"
+        )
+    return rest
 
 
 def _beliefs(entries: Sequence[Entry], finding: Finding | None) -> list[tuple[str, str]]:

@@ -36,6 +36,7 @@ class SwarmOrder:
     disasters: int | None = None
     seconds: float | None = None
     core: str = ""
+    bug: str = ""
     without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -112,8 +113,9 @@ class _Run:
         if self._next >= self._end or self._time_is_up():
             return None
         count = min(CHUNK_DISASTERS, self._end - self._next)
+        order = self._order
         chunk = Chunk(
-            first=self._next, count=count, core=self._order.core, without=self._order.without
+            first=self._next, count=count, core=order.core, bug=order.bug, without=order.without
         )
         self._next += count
         return chunk

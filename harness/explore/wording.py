@@ -42,7 +42,8 @@ def say_size(size_bytes: int) -> str:
     whole, rest = divmod(size_bytes, MIB)
     if not rest:
         return f"{whole} MiB"
-    pages = f"{rest // PAGE_BYTES} pages"
+    count = rest // PAGE_BYTES
+    pages = "1 page" if count == 1 else f"{count} pages"
     return f"{whole} MiB + {pages}" if whole else pages
 
 
