@@ -36,7 +36,7 @@ _IN_TABLE: Final = 16 * SECTOR_BYTES // 8
 _BOOTABLE_BYTES: Final = 1 << 20
 """SeaBIOS boots from no disk of less than one cylinder, 504 KiB."""
 
-_TIMEOUT_S: Final = 30.0
+_TIMEOUT_S: Final = 60.0
 _REPORT_LINE: Final = re.compile(r"^(booted from|size|page|RIGHT|WRONG|unreadable) ", re.MULTILINE)
 
 

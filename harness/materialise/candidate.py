@@ -1,6 +1,6 @@
-"""The disks that a simulated disaster leaves: at each crash, at each hand-over, and at its end;
-and those that a crash would leave after each request of a resize, where few drawn crashes happen.
+"""The disks that a simulated disaster leaves: at each crash, at each hand-over, and at its end.
 
+Also those that a crash would leave after each request of a resize, where few drawn crashes happen.
 Each is what a failover would recover at that moment (harness.checkers.designated), with what the
 oracle says of it: whether it opens, and what a reader must find in it. While a resize is under way
 it is the disk as any other tool would find it, for the footer that a roll-forward would write is

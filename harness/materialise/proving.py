@@ -16,8 +16,7 @@ from harness.disk.case import Case, Opinion, Prover
 from harness.disk.content import data_extents
 from harness.disk.findings import ALL_CONSUMERS
 from harness.disk.local_disk import LocalDisk
-from harness.disk.provers.qemu_compare import QemuCompare
-from harness.disk.provers.qemu_image import QemuImage, QemuIo
+from harness.disk.provers.qemu_image import QemuImage, image_argument, refused
 from harness.disk.provers.readers import Dissect, Libvhdi
 from harness.disk.provers.strict import StrictValidator
 from harness.disk.tools import ToolBox
@@ -29,6 +28,8 @@ from harness.materialise.candidate import Candidate
 __all__ = ["Disagreement", "Proved", "prove_disk"]
 
 _BOOT: Final = "boot sector"
+_COMPARE_S: Final = 60.0
+_DIFFERENT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,26 @@ class Proved:
     disagreements: tuple[Disagreement, ...]
     missing: tuple[str, ...]
     seconds: float
+
+
+class QemuCompareWhole:
+    """`qemu-img compare` of the whole disk at once with its rendering, every page of it."""
+
+    name = "qemu-img compare"
+    consumers = ALL_CONSUMERS
+
+    def judge(self, case: Case) -> Opinion:
+        """One run: local sparse files of a few MiB need no windows."""
+        assert case.source is not None
+        file = {"driver": "file", "filename": str(case.source)}
+        raw: dict[str, object] = {"driver": "raw", "file": file}
+        images = [image_argument(node) for node in (case.qemu_disk(), raw)]
+        run = case.tools.run(["qemu-img", "compare", *images], _COMPARE_S)
+        if run.status == _DIFFERENT:
+            return Opinion("bad", run.stdout.strip(), run.transcript())
+        if run.status:
+            return refused(run, [run])
+        return Opinion("good", "every page reads as it was rendered", run.transcript())
 
 
 def prove_disk(
@@ -81,7 +102,7 @@ def _provers(candidate: Candidate) -> tuple[Prover, ...]:
     strict = StrictValidator()
     if candidate.problem:
         return (strict,)
-    return (strict, QemuImage(), QemuIo(), QemuCompare(), Libvhdi(), Dissect())
+    return (strict, QemuImage(), QemuCompareWhole(), Libvhdi(), Dissect())
 
 
 def _opinions(
@@ -111,7 +132,7 @@ def _disagreements(
             for name, (verdict, summary) in told.items()
             if verdict == "bad"
         ]
-    judges = (StrictValidator.name,) if candidate.problem else (QemuCompare.name, _BOOT)
+    judges = (StrictValidator.name,) if candidate.problem else (QemuCompareWhole.name, _BOOT)
     why = candidate.problem or "a page rotted at rest"
     return [
         Disagreement("oracle-refuses-prover-accepts", name, f"{name} accepts it, but: {why}")
