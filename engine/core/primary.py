@@ -47,7 +47,7 @@ from engine.core.messages import (
     ZeroRequested,
 )
 from engine.core.operations import LOCAL, Operation
-from engine.core.primary_status import ENDED, PROMISING, Phase, PrimaryStatus, Standing
+from engine.core.primary_status import COPYING, ENDED, PROMISING, Phase, PrimaryStatus, Standing
 from engine.core.protecting import Protecting
 from engine.core.settings import VolumeSettings
 from engine.core.shipping import Shipper
@@ -120,14 +120,14 @@ class PrimaryMachine:
             case TimerFired():
                 return self._timer(now_us, event.key)
             case VolumeRead():
-                return self._settle(now_us, self._way.volume_read(now_us, event))
+                return self._settle(now_us, self._way.copying.volume_read(now_us, event))
             case LeaseReady():
                 return self._settle(now_us, self._way.lease_ready(now_us, event))
             case LocalFailed():
                 return self._local_failed(now_us, event)
             case VolumeReadFailed():
                 note = Note("volume-unreadable", (("errno", event.error),))
-                return [note, *self._way.volume_failed(now_us, event.id)]
+                return [note, *self._way.copying.volume_failed(now_us, event.id)]
             case BitsDurable():
                 return self._bits_durable(now_us, event)
             case BitsFailed():
@@ -144,7 +144,7 @@ class PrimaryMachine:
     def status(self, now_us: int) -> PrimaryStatus:
         """What may honestly be said now."""
         oldest = self._clients.oldest_us()
-        walked, whole = self._way.progress()
+        walked, whole = self._way.copying.progress()
         return PrimaryStatus(
             phase=self.phase.value,
             reason=self.reason,
@@ -183,7 +183,7 @@ class PrimaryMachine:
         """The bits of the write are durable: the volume may have it, and the blob."""
         command = self._clients.issue(now_us, operation, event)
         if operation.epoch is None:
-            self._way.write_began(operation)
+            self._way.copying.write_began(operation)
         return command
 
     def _flush(self, event: FlushRequested) -> list[Command]:
@@ -205,7 +205,7 @@ class PrimaryMachine:
         wrote = operation.waits & LOCAL
         out = self._operations.local_done(now_us, operation)
         if wrote and operation.epoch is None:
-            out += self._way.write_ended(now_us, operation)
+            out += self._way.copying.write_ended(now_us, operation)
         if wrote or self._standing.phase is Phase.STOPPING:
             return self._settle(now_us, out)
         return out
@@ -225,7 +225,7 @@ class PrimaryMachine:
         out = self._operations.fail(operation, event.error)
         out.append(Note("local-error", (("errno", event.error), ("offset", operation.offset))))
         if operation.waits & LOCAL and operation.epoch is None:
-            out += self._way.write_ended(now_us, operation)
+            out += self._way.copying.write_ended(now_us, operation)
         return self._settle(now_us, out)
 
     # ── the write-intent bitmap ───────────────────────────────────────────────────────────────
@@ -259,7 +259,7 @@ class PrimaryMachine:
         out = self._dirty.flushed(op)
         if self._leaving.is_waiting():
             return [*out, *self._leaving.look()]
-        out += self._way.flushed(now_us, op)
+        out += self._way.copying.flushed(now_us, op)
         return self._settle(now_us, out)
 
     def _flush_failed(self, event: LocalFailed) -> list[Command]:
@@ -268,11 +268,11 @@ class PrimaryMachine:
             # The bits stay, and without the ETag the next start goes by them.
             detail = f"stopped, but the volume cannot be flushed (errno {event.error})"
             return self._end(Phase.STOPPED, detail)
-        return self._way.volume_failed(self._now_us, event.op)
+        return self._way.copying.volume_failed(self._now_us, event.op)
 
     def _finished(self, batch: Batch) -> None:
         """The shipper: a batch is known to be in the blob."""
-        self._way.in_blob(batch)
+        self._way.copying.in_blob(batch)
         self._upkeep.in_blob(batch)
         self._replies += self._clients.in_blob(self._now_us, batch)
 
@@ -322,6 +322,8 @@ class PrimaryMachine:
             out += self._way.seal_when_drained(now_us)
         elif self._standing.phase in PROMISING:
             out += self._keep_up(now_us)
+        elif self._upkeep.busy and self._standing.phase in COPYING:
+            out += self._upkeep.pump_copying(now_us)
         return out
 
     def _keep_up(self, now_us: int) -> list[Command]:
@@ -379,5 +381,5 @@ class PrimaryMachine:
             return []
         if len(self._operations) or self._dirty.is_flushing():
             return []
-        self._leaving.begin(self._way.lease)
+        self._leaving.begin(self._way.changing.lease)
         return self._dirty.settle(()) or self._leaving.look()

@@ -9,13 +9,15 @@ meanwhile and changes the blob in an exclusive section: size, footer, mark. When
 owned the blob meanwhile.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from engine.core import ownership, section, seeding
-from engine.core.blob_metadata import BlobMetadata, Mark, new_metadata
+from engine.core import ownership
+from engine.core.blob_metadata import Mark, new_metadata
+from engine.core.changing import Changing, Fenced, Then
 from engine.core.clients import Clients
+from engine.core.copying import Copying, End
 from engine.core.dirty import DirtyRegions
-from engine.core.epochs import Batch, Order
+from engine.core.epochs import Order
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import (
     Command,
@@ -23,21 +25,17 @@ from engine.core.messages import (
     Done,
     Failed,
     LeaseReady,
-    MetadataMap,
     Note,
     Refusal,
     SetTimer,
     Started,
     StoreAnswer,
-    VolumeRead,
 )
-from engine.core.operations import REMOTE, Operation
 from engine.core.ownership import Ending, Owned, Ownership
 from engine.core.points import MarkInconsistent, Point, PointKind, Seal
-from engine.core.primary_status import COPYING, Phase, Standing
+from engine.core.primary_status import Phase, Standing
 from engine.core.resizing import ChangeSize, Roll
 from engine.core.section import Goal, InTurn, Section
-from engine.core.seeding import Seeding
 from engine.core.settings import VolumeSettings
 from engine.core.shipping import Shipper
 from engine.units import FOOTER_BYTES, SECOND_US
@@ -46,13 +44,9 @@ from engine.vhd import disk_bytes
 CREATE_TIMER = "create"
 CREATE_RETRY_US = SECOND_US
 
-End = Callable[[Phase, str], list[Command]]
-Fenced = Callable[[int, str], list[Command]]
-Then = Callable[[int, Section], list[Command]]
-
 
 class Protecting:
-    """Takes its events only while the phase is one of the above; `lease` is the one now owned.
+    """Takes its events only while the phase is one of the above.
 
     `end` is called to end the machine, `fenced` when the lease turns out to be lost.
     """
@@ -81,19 +75,21 @@ class Protecting:
         self._fenced = fenced
         self.volume_bytes = settings.volume_bytes
         self._ownership = Ownership(settings.node, settings.lease_seconds, next_id)
-        self._seeding: Seeding | None = None
-        self._section: Section | None = None
-        self._section_phase = Phase.SEALING
-        self._then: Then = self._sealed_now
-        self.snapshots: list[tuple[str, MetadataMap]] | None = None
-        self.metadata: BlobMetadata | None = None
+        self.changing = Changing(standing, next_id, fenced)
+        self.copying = Copying(
+            standing,
+            clients,
+            shipper,
+            next_id,
+            connections=settings.connections,
+            end=end,
+            fenced=fenced,
+        )
         self._started = Started()
         self._creating = -1
         self._fresh_blob = False
         self._sealed = False
         self._mark_at = -1
-        self._drained: Operation | None = None
-        self.lease = ""
 
     # ── interface ─────────────────────────────────────────────────────────────────────────────
 
@@ -111,8 +107,7 @@ class Protecting:
 
     def own_again(self, now_us: int) -> list[Command]:
         """The lease was lost: find out who owns the blob; send nothing until it is ours."""
-        if self._seeding is not None:
-            self._seeding.trouble = seeding.Trouble.FENCED
+        self.copying.fence()
         self._standing.phase = Phase.OWNING
         return self._ownership.start(now_us)
 
@@ -122,34 +117,23 @@ class Protecting:
             return self._after_owning(now_us, self._ownership.handle(now_us, event))
         if event.id == self._creating:
             return self._created(now_us, event)
-        if self._section is not None and self._section.handles(event.id):
-            return self._after_section_step(now_us, self._section.handle(now_us, event))
-        if self._seeding is not None and self._seeding.handles(event.id):
-            return self._after_seeding_step(now_us, self._seeding.handle(now_us, event))
-        return None
+        changed = self.changing.answer(now_us, event)
+        if changed is not None:
+            return changed
+        return self.copying.answer(now_us, event)
 
     def timer(self, now_us: int, key: str) -> list[Command]:
         """A timer of this part is due; any other key is none of it."""
         phase = self._standing.phase
         if key == ownership.TIMER and phase is Phase.OWNING:
             return self._after_owning(now_us, self._ownership.timer(now_us))
-        if key == seeding.TIMER and self._seeding is not None:
-            return self._after_seeding_step(now_us, self._seeding.pump(now_us))
-        if key == section.TIMER and self._section is not None and phase is not Phase.OWNING:
-            return self._section.timer()
         if key == CREATE_TIMER and phase is Phase.CREATING:
             return self._create()
-        return []
+        return self.changing.timer(key) or self.copying.timer(now_us, key)
 
     def lease_ready(self, now_us: int, event: LeaseReady) -> list[Command]:
         """A fresh lease id is durable."""
         return self._after_owning(now_us, self._ownership.handle(now_us, event))
-
-    def volume_read(self, now_us: int, event: VolumeRead) -> list[Command]:
-        """A piece of the volume was read."""
-        if self._seeding is None:
-            return []
-        return self._after_seeding_step(now_us, self._seeding.volume_read(now_us, event))
 
     def bits_durable(self, now_us: int) -> list[Command]:
         """Some bits are durable: all of those that a resync of everything waits for?"""
@@ -158,49 +142,16 @@ class Protecting:
             return []
         return self._mark(now_us, self._mark_at)
 
-    def flushed(self, now_us: int, op: int) -> list[Command]:
-        """A flush of the machine's own is done."""
-        if self._seeding is None:
-            return []
-        return self._after_seeding_step(now_us, self._seeding.flushed(now_us, op))
-
-    def volume_failed(self, now_us: int, command_id: int) -> list[Command]:
-        """The volume could not be read or flushed for the copy."""
-        if self._seeding is None:
-            return []
-        return self._seeding.volume_failed(now_us, command_id)
-
-    def write_began(self, operation: Operation) -> None:
-        """A client's write that is not captured arrived."""
-        if self._seeding is not None:
-            self._seeding.write_began(operation.offset, operation.length)
-
-    def write_ended(self, now_us: int, operation: Operation) -> list[Command]:
-        """That write is in the volume, or failed and left there nobody knows what."""
-        if self._seeding is None:
-            return []
-        ended = self._seeding.write_ended(now_us, operation.offset, operation.length)
-        return self._after_seeding_step(now_us, ended)
-
-    def in_blob(self, batch: Batch) -> None:
-        """A batch is known to be in the blob: is it the one that sealing waits for?"""
-        if self._drained is not None and self._drained in batch.waiters:
-            self._drained = None
-
     def seal_when_drained(self, now_us: int) -> list[Command]:
         """What was captured before the last copy is in the blob: it is an image of the volume."""
-        if self._standing.phase is not Phase.SEALING or self._section is not None:
+        if self._standing.phase is not Phase.SEALING or self.changing.is_open():
             return []
-        if self._mark_at >= 0 or self._drained is not None:
+        if self._mark_at >= 0 or not self.copying.is_drained():
             return []
         self._shipper.open = False
         if not self._shipper.is_idle():
             return []
         return self._seal(now_us)
-
-    def progress(self) -> tuple[int, int]:
-        """Bytes walked in the first pass of seeding, of how many; zeros when not seeding."""
-        return self._seeding.progress() if self._seeding else (0, 0)
 
     # ── creating and owning ───────────────────────────────────────────────────────────────────
 
@@ -236,11 +187,12 @@ class Protecting:
         return [*commands, *self._end(Phase.REFUSED, detail)]
 
     def _owned(self, now_us: int, owned: Owned) -> list[Command]:
-        self.lease = owned.lease
-        known = self.metadata
+        self.changing.lease = owned.lease
+        known = self.changing.metadata
         if known is not None and known.term != owned.metadata.term:
             return self._end(Phase.DEMOTED, "another node owned the blob meanwhile")
-        self.metadata = owned.metadata
+        self.changing.metadata = owned.metadata
+        self.changing.snapshots = None
         out = self._keeper.keep(now_us, owned.lease, owned.authority_us)
         self._shipper.own(owned.lease, owned.number, owned.state.etag)
         if known is None:
@@ -253,7 +205,7 @@ class Protecting:
         if metadata.mark is Mark.SEED:
             if self._fresh_blob:
                 return self._copy(now_us, owned.number, blob_is_zero=True)
-            return self._enter(self._right_size(now_us), owned.number, self._copy_after)
+            return self._enter(self._right_size(now_us), owned.number, self.copy_anew)
         if self._started.clean_etag and self._started.clean_etag == owned.etag_found:
             return self._clean(now_us, owned)
         if self._started.dirty is None and not self._started.reseed and not self._is_marked():
@@ -275,7 +227,7 @@ class Protecting:
 
     def _is_marked(self) -> bool:
         """Whether an earlier resync, which had the permission that it needed, was not finished."""
-        return self.metadata is not None and self.metadata.mark is Mark.RESYNC
+        return self.changing.metadata is not None and self.changing.metadata.mark is Mark.RESYNC
 
     def _clean(self, now_us: int, owned: Owned) -> list[Command]:
         """The blob has all that the volume has: is it declared right, and as large?"""
@@ -300,7 +252,7 @@ class Protecting:
         marked = MarkInconsistent(Point(PointKind.RESYNC, now_us))
         # New data after the sizes are equal: never over the blob's footer (P9, H26).
         goal = InTurn(Roll(), marked, self._right_size(now_us))
-        return [*dropped, *self._enter(goal, number, self._copy_after)]
+        return [*dropped, *self._enter(goal, number, self.copy_anew)]
 
     def _right_size(self, now_us: int) -> Goal:
         """The volume's size is the truth: it may have changed while nobody protected it (H26)."""
@@ -308,75 +260,25 @@ class Protecting:
 
     def _owned_again(self, now_us: int, owned: Owned) -> list[Command]:
         """The lease had lapsed but nobody took over: memory stays valid (section 3, States)."""
-        if self._section is not None:
-            self._standing.phase = self._section_phase
-            return self._section.own(self.lease, owned.number)
+        if self.changing.is_open():
+            return self.changing.own(owned.number)
         if self._mark_at >= 0:
             return self._mark(now_us, owned.number)
         if self._sealed:
             return self._run(owned.number, owned.state.etag)
-        assert self._seeding is not None
-        if self._seeding.finished:
-            self._standing.phase = Phase.SEALING
-            return []
-        self._standing.phase = self._copying_phase()
-        self._seeding.own(self.lease, owned.number)
-        return self._after_seeding_step(now_us, self._seeding.pump(now_us))
-
-    # ── seeding and resync ────────────────────────────────────────────────────────────────────
-
-    def _copy_after(self, now_us: int, change: Section) -> list[Command]:
-        """The blob is marked and as large as the volume's disk."""
-        return self._copy(now_us, change.number, blob_is_zero=False)
-
-    def _copying_phase(self) -> Phase:
-        assert self.metadata is not None
-        return Phase.SEEDING if self.metadata.mark is Mark.SEED else Phase.RESYNCING
+        return self.copying.own(now_us, self.changing.lease, owned.number)
 
     def _copy(self, now_us: int, number: int, *, blob_is_zero: bool) -> list[Command]:
-        phase = self._standing.phase = self._copying_phase()
-        # A pinned point may be mounted meanwhile; there is none while seeding.
-        guarded = phase is Phase.RESYNCING
-        dropped = self._clients.forget_captured(now_us, guarded=guarded)
-        self._section = None
-        lacking = None
-        self._standing.reason = "first copy under way: the blob cannot be failed over to yet"
-        if phase is Phase.RESYNCING:
-            lacking = self._lacking()
-            self._standing.reason = "resync under way: a failover recovers the point before it"
-        self._seeding = Seeding(
+        assert self.changing.metadata is not None
+        return self.copying.begin(
+            now_us,
             self.volume_bytes,
-            self._settings.connections,
-            self._next_id,
+            self.changing.metadata.mark,
+            number,
+            self.changing.lease,
+            lacking=self._lacking(),
             blob_is_zero=blob_is_zero,
-            dirty=lacking,
         )
-        for operation in self._clients.operations.uncaptured():
-            self._seeding.write_began(operation.offset, operation.length)
-        self._seeding.own(self.lease, number)
-        step = self._after_seeding_step(now_us, self._seeding.pump(now_us))
-        return [*dropped, Note(phase.value), *step]
-
-    def _after_seeding_step(self, now_us: int, commands: Iterable[Command]) -> list[Command]:
-        copying = self._seeding
-        if copying is None or self._standing.phase not in COPYING:
-            return [*commands]
-        if copying.capturing:
-            self._clients.capturing = True
-        if copying.trouble is seeding.Trouble.FENCED:
-            return [*commands, *self._fenced(now_us, copying.detail)]
-        if copying.trouble is seeding.Trouble.BROKEN:
-            return [*commands, *self._end(Phase.HALTED, copying.detail)]
-        if not copying.finished:
-            return [*commands]
-        self._standing.phase = Phase.SEALING
-        self._shipper.hurry = True
-        self._shipper.own(self.lease, copying.number, None)
-        barrier = Operation(-1, 0, 0, fua=False)
-        self._clients.wait_for_blob(barrier)
-        self._drained = barrier if barrier.waits & REMOTE else None
-        self._shipper.open = True
-        return [*commands]
 
     # ── sections ──────────────────────────────────────────────────────────────────────────────
 
@@ -394,49 +296,28 @@ class Protecting:
 
     def enter_online(self, goal: Goal, then: Then) -> list[Command]:
         """Change the blob while its clients go on; nothing is in flight, the shipper is closed."""
-        return self._enter(goal, self._shipper.number, then, self._standing.phase)
+        return self.changing.enter(goal, self._shipper.number, then, self._standing.phase)
 
-    def leave_online(self, etag: str | None) -> None:
+    def leave_online(self, number: int, etag: str | None) -> None:
         """Data may be sent again; `etag` None: the section ended without reaching its goal."""
-        change = self._section
-        assert change is not None
-        self._section = None
-        self._shipper.own(self.lease, change.number, etag)
+        self._shipper.own(self.changing.lease, number, etag)
         self._shipper.open = True
 
     def is_protected(self) -> bool:
         """Whether the blob is a usable image that this node keeps up to date."""
         return self._standing.phase is Phase.RUNNING
 
-    def forget_snapshot(self, gone: str) -> None:
-        """A snapshot was deleted."""
-        if self.snapshots is not None:
-            self.snapshots = [kept for kept in self.snapshots if kept[0] != gone]
+    def change_copied(self, goal: Goal, then: Then) -> list[Command] | None:
+        """Change the blob in the middle of a copy; None: what the copy sent is still in flight."""
+        number = self.copying.hold()
+        return None if number is None else self._enter(goal, number, then)
 
-    def is_limited(self) -> bool:
-        """Whether a section waits because the service takes no snapshot now."""
-        return self._section is not None and self._section.limited
+    def copy_anew(self, now_us: int, change: Section) -> list[Command]:
+        """The blob is marked and as large as the volume's disk: copy what it may lack."""
+        return self._copy(now_us, change.number, blob_is_zero=False)
 
-    def _enter(
-        self, goal: Goal, number: int, then: Then, phase: Phase = Phase.SEALING
-    ) -> list[Command]:
-        assert self.metadata is not None
-        self._standing.phase = self._section_phase = phase
-        owner = (self.metadata.owner, self.metadata.term)
-        self._then = then
-        self._section = Section(goal, owner, self.lease, number, self._next_id, self.snapshots)
-        return self._section.start()
-
-    def _after_section_step(self, now_us: int, commands: list[Command]) -> list[Command]:
-        change = self._section
-        assert change is not None
-        if change.fenced:
-            return [*commands, *self._fenced(now_us, change.detail)]
-        if not change.is_finished():
-            return commands
-        self.metadata = change.view.state()
-        self.snapshots = change.view.snapshots
-        return [*commands, *self._then(now_us, change)]
+    def _enter(self, goal: Goal, number: int, then: Then) -> list[Command]:
+        return self.changing.enter(goal, number, then, Phase.SEALING)
 
     def _sealed_now(self, now_us: int, change: Section) -> list[Command]:
         out = self._run(change.number, change.etag)
@@ -446,12 +327,11 @@ class Protecting:
 
     def _run(self, number: int, etag: str) -> list[Command]:
         self._sealed = True
-        self._seeding = None
-        self._section = None
+        self.copying.forget()
         self._clients.capturing = self._clients.guarded = True
         self._standing.phase = Phase.RUNNING
         self._standing.reason = ""
-        self._shipper.own(self.lease, number, etag)
+        self._shipper.own(self.changing.lease, number, etag)
         self._shipper.open = True
         self._shipper.hurry = False
         return [Note("protected", (("number", number),))]

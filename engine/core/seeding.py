@@ -90,6 +90,8 @@ class Seeding:
         self._lease = ""
         self.number = 0
         self.capturing = False
+        self.held = False
+        """Nothing is begun any more: the blob is about to change."""
         self.finished = False
         self.trouble: Trouble | None = None
         self.detail = ""
@@ -104,6 +106,12 @@ class Seeding:
         self._raising = -1
         self._raise_first = False
         self.trouble = None
+
+    def is_idle(self) -> bool:
+        """Whether nothing is asked of the store or the volume."""
+        return (
+            not (self._in_flight or self._flushing) and self._reading is None and self._raising < 0
+        )
 
     def progress(self) -> tuple[int, int]:
         """Bytes walked in the first pass, or known to be in the blob again, and of how many."""
@@ -134,6 +142,8 @@ class Seeding:
         """Read ahead and send as far as allowed."""
         out: list[Command] = []
         if self.trouble or self._raising >= 0 or now_us < self._wait_until_us or self.finished:
+            return out
+        if self.held:
             return out
         if self._flush_first:
             return self._flush()

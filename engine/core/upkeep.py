@@ -7,8 +7,8 @@ One errand at a time, each in an exclusive section between two batches:
 A resize changes the local volume first, once no write is under way beyond the smaller size; what
 was queued until then is in the blob before the blob follows, so nothing of it can be missing while
 the new size shows. A point holds everything that was acknowledged before it was asked for. Where
-the service takes no snapshot now, data goes on and the errand is tried again. What is not protected
-yet waits: under a mark of seeding or resync no point may be taken (P10).
+the service takes no snapshot now, data goes on and the errand is tried again. While the volume is
+seeded or resynced no point may be taken (P10): it waits; a resize makes the copy begin anew.
 
 In order `interval` every point closes the interval: it is what a failover would recover.
 """
@@ -182,9 +182,38 @@ class Upkeep:
             if self._shipper.is_idle():
                 self._step = Step.SECTION
                 out += self._way.enter_online(self._goal(now_us), self._finished)
-        elif self._step is Step.SECTION and self._way.is_limited():
+        elif self._step is Step.SECTION and self._way.changing.is_limited():
             out += self._put_off(now_us, stopping=stopping)
         return out
+
+    def pump_copying(self, now_us: int) -> list[Command]:
+        """A copy is under way: a size is changed at once, a point has to wait (P10)."""
+        out: list[Command] = []
+        if self._step is Step.NONE:
+            resize = next((e for e in self._errands if e.volume_bytes), None)
+            if resize is None:
+                return out
+            self._errands.remove(resize)
+            out += self._begin(now_us, resize)
+        if self._step is Step.WRITING:
+            out += self._resize_volume()
+        errand = self._errand
+        if self._step is Step.DRAINING and errand is not None and errand.resized:
+            goal = ChangeSize(errand.volume_bytes, Point(errand.kind, now_us))
+            begun = self._way.change_copied(goal, self._copied)
+            if begun is not None:
+                self._step = Step.SECTION
+                out += begun
+        return out
+
+    def _copied(self, now_us: int, change: Section) -> list[Command]:
+        """The blob is as large as the volume: the copy begins anew."""
+        errand = self._errand
+        assert errand is not None
+        self._size_in_blob = errand.volume_bytes
+        out = self._way.copy_anew(now_us, change)
+        note = Note("resized", (("kind", errand.kind.value),))
+        return [note, *out, *self._end(now_us)]
 
     def _begin(self, now_us: int, errand: Errand) -> list[Command]:
         self._errand = errand
@@ -246,7 +275,7 @@ class Upkeep:
     def _finished(self, now_us: int, change: Section) -> list[Command]:
         errand = self._errand
         assert errand is not None
-        self._way.leave_online(change.etag)
+        self._way.leave_online(change.number, change.etag)
         self._puts_at_point = self._shipper.puts_done
         out = self._delete(change)
         if self._closes:
@@ -272,7 +301,7 @@ class Upkeep:
         """No snapshot can be taken now: data goes on, the errand is tried again later."""
         errand = self._errand
         assert errand is not None
-        self._way.leave_online(None)
+        self._way.leave_online(self._way.changing.leave().number, None)
         note = Note("point-refused", (("kind", errand.kind.value),))
         if stopping:
             return [note, *self._end(now_us, EIO)]
@@ -305,5 +334,5 @@ class Upkeep:
         sid = self._deleting.pop(event.id)
         gone = isinstance(event, Failed) and event.refusal is Refusal.NOT_FOUND
         if isinstance(event, Done) or gone:
-            self._way.forget_snapshot(sid)
+            self._way.changing.forget_snapshot(sid)
         return []
