@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from engine.core import section
-from engine.core.blob_metadata import BlobMetadata
+from engine.core.blob_metadata import BlobMetadata, Mark
 from engine.core.messages import Command, MetadataMap, StoreAnswer
+from engine.core.points import read_point
 from engine.core.primary_status import Phase, Standing
 from engine.core.section import Goal, Section
 
@@ -81,6 +82,19 @@ class Changing:
         if key != section.TIMER or self._section is None or owning:
             return []
         return self._section.timer()
+
+    def recoverable(self) -> tuple[str, str, int]:
+        """What a failover would use now: "nothing", "live" or "point", its kind, when taken."""
+        known = self.metadata
+        if known is None or known.mark is Mark.SEED:
+            return ("nothing", "", 0)
+        if known.mark is Mark.NONE:
+            return ("live", "", 0)
+        for snapshot, pairs in self.snapshots or ():
+            point = read_point(snapshot, pairs) if snapshot == known.pin else None
+            if point is not None:
+                return ("point", point.kind.value, point.taken_us)
+        return ("point", "", 0)
 
     def forget_snapshot(self, gone: str) -> None:
         """A snapshot was deleted."""

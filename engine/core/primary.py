@@ -145,6 +145,7 @@ class PrimaryMachine:
         """What may honestly be said now."""
         oldest = self._clients.oldest_us()
         walked, whole = self._way.copying.progress()
+        recoverable, kind, taken_us = self._way.changing.recoverable()
         return PrimaryStatus(
             phase=self.phase.value,
             reason=self.reason,
@@ -164,6 +165,12 @@ class PrimaryMachine:
             puts_unknown=self._shipper.puts_unknown,
             seeded_bytes=walked,
             seed_bytes=whole,
+            volume_bytes=self._way.volume_bytes,
+            recoverable=recoverable,
+            point_kind=kind,
+            point_taken_us=taken_us,
+            resizing=self._upkeep.is_resizing(),
+            errands=self._upkeep.waiting(),
         )
 
     # ── client operations ─────────────────────────────────────────────────────────────────────

@@ -49,8 +49,11 @@ class Standing:
 class PrimaryStatus:
     """Times in microseconds on the primary's monotonic clock; Unknown counts as unsent.
 
-    protected: the blob is a usable image and this node surely owns it; lag_us: age of the oldest
-    write that is not known to be in the blob; held: acknowledgements waiting for authority or lag.
+    protected: the blob is a usable image and this node surely owns it; in order `interval`: its
+    last closing point is. recoverable: what a failover would use now, "nothing", the "live" blob,
+    or a "point", of which kind and taken when; lag_us: age of the oldest write that is not known to
+    be in that; held: acknowledgements waiting for authority or lag; resizing: the volume is being
+    given another size; errands: points and sizes that were asked for and are not done.
     """
 
     phase: str
@@ -69,3 +72,9 @@ class PrimaryStatus:
     puts_unknown: int
     seeded_bytes: int
     seed_bytes: int
+    volume_bytes: int
+    recoverable: str
+    point_kind: str
+    point_taken_us: int
+    resizing: bool
+    errands: int

@@ -102,6 +102,10 @@ class Upkeep:
         """Whether there is anything to do."""
         return self._errand is not None or bool(self._errands)
 
+    def waiting(self) -> int:
+        """How many points and sizes are not done yet."""
+        return len(self._errands) + (self._errand is not None)
+
     def is_resizing(self) -> bool:
         """Whether the volume is, or will be, given another size."""
         return any(e.volume_bytes for e in (self._errand, *self._errands) if e is not None)

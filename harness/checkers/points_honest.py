@@ -13,9 +13,10 @@ from harness.checkers.blob_metadata import BlobMetadata, read_metadata
 from harness.checkers.checker import Checker
 from harness.checkers.footers import read_disk_end
 from harness.checkers.history import PAGE_BYTES
-from harness.checkers.observation import Mounted, Operation
+from harness.checkers.image_judge import ImageJudge
+from harness.checkers.observation import NEVER, Mounted, Operation
 from harness.checkers.verdict import find_breach
-from harness.sim.blob_requests import Answer, DeleteBlob, Request, SetMetadata, TakeSnapshot
+from harness.sim.blob_requests import DeleteBlob, Request, SetMetadata, TakeSnapshot
 from harness.sim.blob_state import SnapshotState
 from harness.sim.page_blob import PageBlob
 
@@ -31,35 +32,27 @@ class PointsHonest(Checker):
 
     def __init__(self) -> None:
         super().__init__()
+        self._holds_until: dict[str, int] = {}
+        """By point: before which position it holds everything acknowledged."""
         self._taken_at: dict[str, int] = {}
-        self._asked_at: dict[int, int] = {}
         self._doomed: tuple[str, ...] = ()
 
-    def invoked(self, _now_us: int, operation: Operation) -> None:
-        """Remember when a point was asked for."""
-        if operation.kind == "point":
-            self._asked_at[operation.op] = self.scene.history.position
-
-    def completed(self, now_us: int, operation: Operation) -> None:
+    def requested(self, now_us: int, operation: Operation) -> None:
         """A point was promised: there is one since, with all that came before."""
-        if operation.kind != "point" or operation.error or self.scene.blob is None:
+        if operation.kind != "point" or operation.error:
             return
         self.count += 1
-        asked_at = self._asked_at[operation.op]
+        asked_at = self.scene.history.asked_at[operation.op]
         since = [name for name, position in self._taken_at.items() if position >= asked_at]
         if not since:
             text = f"point {operation.op} was answered, and none was taken since it was asked for"
             self.report(now_us, "answered-without-a-point", text)
-        elif all(self._lacks(self.scene.blob, name, asked_at) for name in since):
+        elif all(self._holds_until[name] < asked_at for name in since):
             text = f"point {operation.op} lacks what was acknowledged before it was asked for"
             self.report(now_us, "point-lacks-acknowledged", text)
 
-    def applied(
-        self, now_us: int, _node: str, request: Request, _answer: Answer, blob: PageBlob
-    ) -> None:
+    def changed(self, now_us: int, _node: str, request: Request, blob: PageBlob) -> None:
         """A point comes, goes, or is pinned or doomed."""
-        if blob is not self.scene.blob:
-            return
         if isinstance(request, TakeSnapshot):
             self.count += 1
             self._taken(now_us, blob, blob.snapshots[-1])
@@ -89,16 +82,24 @@ class PointsHonest(Checker):
         if end.problem and last not in scene.rotten:
             text = f"point {point.id} does not open: {end.sentence}"
             self.report(now_us, "point-does-not-open", text, last, "a footer", end.problem)
+        judge = scene.judge
         if by_interval:
-            size = point.length - PAGE_BYTES
-            _, breach = find_breach(
-                scene.history, blob.image(), size, (), scene.setup.mode, "a point", scene.rotten
+            judge = self._judge(now_us, blob, point)
+        missing = scene.lag.first_missing(judge) if judge is not None else None
+        self._holds_until[point.id] = missing.completed if missing else NEVER
+
+    def _judge(self, now_us: int, blob: PageBlob, point: SnapshotState) -> ImageJudge:
+        """In order `interval` the blob is a cut only now that it is taken for a point."""
+        scene = self.scene
+        judge, breach = find_breach(
+            scene.history, blob.image(), point.length - PAGE_BYTES, (), scene.setup.mode,
+            f"point {point.id}", scene.rotten,
+        )  # fmt: skip
+        if breach is not None:
+            self.report(
+                now_us, "point-is-no-cut", breach.text, breach.page, breach.expected, breach.found
             )
-            if breach is not None:
-                self.report(
-                    now_us, "point-is-no-cut", breach.text, breach.page, breach.expected,
-                    breach.found,
-                )  # fmt: skip
+        return judge
 
     def _deleted(self, now_us: int, snapshot: str) -> None:
         self._taken_at.pop(snapshot, None)
@@ -122,26 +123,18 @@ class PointsHonest(Checker):
         keep = self.scene.setup.points_keep
         if not keep:
             return
-        users = [point.id for point in blob.snapshots if _kind(point) in USER_KINDS]
+        once: dict[str, str] = {}
+        for point in blob.snapshots:
+            if _kind(point) in USER_KINDS:
+                # A request that was repeated made two of the same content: one of them counts.
+                once.setdefault(read_metadata(point.metadata).keys.get("sequence", ""), point.id)
+        users = list(once.values())
         kept = [name for name in users if name not in metadata.doomed]
         new = [name for name in metadata.doomed if name not in self._doomed and name in users]
         if new and len(kept) < keep:
             self.count += 1
             text = f"point {new[0]} was doomed though only {len(users)} are there; {keep} are kept"
             self.report(now_us, "retention-too-eager", text)
-
-    def _lacks(self, blob: PageBlob, name: str, asked_at: int) -> bool:
-        """Whether a point is less than what had been acknowledged by then."""
-        scene = self.scene
-        point = blob.addressed(name)
-        if point is None:
-            return False
-        owed = [entry for entry in scene.history.by_op.values() if entry.completed < asked_at]
-        judge, _ = find_breach(
-            scene.history, blob.image(name), point.length - PAGE_BYTES, owed, scene.setup.mode,
-            "a point", scene.rotten,
-        )  # fmt: skip
-        return judge.wrong is not None
 
 
 def _kind(point: SnapshotState) -> str:
