@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from harness.checkers.catalogue import make_checkers
 from harness.checkers.checker import Checker
 from harness.checkers.finding import Finding
 from harness.checkers.observation import Observer
@@ -70,7 +71,7 @@ def trace_disaster(
     observers: Sequence[Observer] = (),
 ) -> tuple[Outcome, list[tuple[int, ...]]]:
     """As `run_disaster`, with the trace of which the digest is made."""
-    panel = Panel(_all_checkers() if checkers is None else checkers)
+    panel = Panel(make_checkers() if checkers is None else checkers)
     world = World(schedule.seed, [panel, *observers], story)
     effective, waiting_for = 0, ""
     errors: tuple[Finding, ...] = ()
@@ -113,11 +114,3 @@ def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:
 
 def _core_error(world: World, cause: str, text: str) -> Finding:
     return Finding(CORE_ERROR, f"{CORE_ERROR}-{cause}", world.now_us, text)
-
-
-def _all_checkers() -> Sequence[Checker]:
-    try:
-        from harness.checkers.catalogue import make_checkers
-    except ImportError:
-        return ()
-    return make_checkers()

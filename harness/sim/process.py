@@ -124,6 +124,11 @@ class Process:
         for event in waiting:
             self.deliver(event)
 
+    def spare(self) -> None:
+        """A crash that was to come does not come."""
+        self._fuse = -1
+        self.settle_held()
+
     def settle_held(self) -> None:
         """Events go straight to the machine if nothing holds them."""
         slow = "slow-process" in self.node.conditions or self._busy_us > self.site.world.now_us

@@ -65,7 +65,8 @@ class Script:
         self.unclog(node)
         if node.process is not None:
             self.site.wake(node.process)
-            node.process.settle_held()
+        if node.process is not None:  # what it took in when it woke may have ended it
+            node.process.spare()
 
     def unclog(self, node: Node) -> None:
         """What was held back comes through, in any order."""

@@ -35,8 +35,8 @@ class Site:
     """Everything of one run but its steps."""
 
     __slots__ = (
-        "_beating", "_protected", "_sampled", "clients", "leases", "mounted", "nodes", "service", "setup", "system",
-        "volume", "world",
+        "_beating", "_protected", "_sampled", "clients", "leases", "mounted", "nodes", "service",
+        "setup", "system", "volume", "world",
     )  # fmt: skip
 
     def __init__(self, schedule: Schedule, system: System, world: World) -> None:
