@@ -11,7 +11,7 @@ What it does not verify: the content (crash-consistent), the identity in the foo
 from harness.checkers.checker import Checker
 from harness.checkers.footers import DiskEnd, read_disk_end
 from harness.checkers.observation import Mounted
-from harness.sim.blob_requests import Answer, Request
+from harness.sim.blob_requests import Request
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["Consumable"]
@@ -29,12 +29,17 @@ class Consumable(Checker):
         self.unmountable_us = 0
         self._shut_since_us = -1
 
-    def applied(
-        self, now_us: int, _node: str, _request: Request, _answer: Answer, blob: PageBlob
-    ) -> None:
+    def written(self, now_us: int, _node: str, _request: Request, blob: PageBlob) -> None:
         """Open what would be recovered now."""
+        self._open(now_us, blob)
+
+    def changed(self, now_us: int, _node: str, _request: Request, blob: PageBlob) -> None:
+        """Open what would be recovered now."""
+        self._open(now_us, blob)
+
+    def _open(self, now_us: int, blob: PageBlob) -> None:
         scene = self.scene
-        if blob is not scene.blob or not scene.was_consistent:
+        if not scene.was_consistent:
             return
         self.count += 1
         designated = scene.designated

@@ -9,7 +9,7 @@ before the checksum is made, which nothing on the way can tell from data.
 
 from harness.checkers.checker import Checker
 from harness.checkers.history import PAGE_BYTES
-from harness.sim.blob_requests import Answer, PutPages, Request
+from harness.sim.blob_requests import PutPages, Request
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["CorruptionDetected"]
@@ -30,11 +30,9 @@ class CorruptionDetected(Checker):
         if request is not None:
             self._damaged.append(request)
 
-    def applied(
-        self, now_us: int, node: str, request: Request, _answer: Answer, blob: PageBlob
-    ) -> None:
+    def written(self, now_us: int, node: str, request: Request, _blob: PageBlob) -> None:
         """Look for bytes that nobody wrote."""
-        if not self._damaged or blob is not self.scene.blob or not isinstance(request, PutPages):
+        if not self._damaged or not isinstance(request, PutPages):
             return
         first = request.offset // PAGE_BYTES
         if any(request is damaged for damaged in self._damaged):

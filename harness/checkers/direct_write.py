@@ -7,34 +7,28 @@ a core can store only through commands; real processes are watched in the lab.
 """
 
 from harness.checkers.checker import Checker
-from harness.sim.blob_requests import PUT_BYTES_MAX, Answer, CreateBlob, PutPages, Request
+from harness.sim.blob_requests import PUT_BYTES_MAX, PutPages, Request
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["DirectWrite"]
 
 
 class DirectWrite(Checker):
-    """Knows the one blob."""
+    """Counts what goes into the one blob."""
 
     claim = "direct-write"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._name = ""
-
-    def applied(
-        self, now_us: int, node: str, request: Request, _answer: Answer, _blob: PageBlob
-    ) -> None:
+    def written(self, now_us: int, node: str, request: Request, _blob: PageBlob) -> None:
         """Into the one blob, in one request's size."""
-        self._name = self._name or request.blob
-        if isinstance(request, (PutPages, CreateBlob)):
-            self.count += 1
-        if request.blob != self._name:
-            text = f"{node} wrote to a second object, {request.blob}, beside {self._name}"
-            self.report(now_us, "second-object", text, expected=self._name, found=request.blob)
-        elif isinstance(request, PutPages) and request.length > PUT_BYTES_MAX:
+        self.count += 1
+        if isinstance(request, PutPages) and request.length > PUT_BYTES_MAX:
             text = f"{node} put {request.length} bytes at once"
             self.report(now_us, "oversized-put", text)
+
+    def elsewhere(self, now_us: int, node: str, request: Request, _blob: PageBlob) -> None:
+        """Into another."""
+        text = f"{node} wrote to a second object, {request.blob}, beside the volume's blob"
+        self.report(now_us, "second-object", text, found=request.blob)
 
     def stored(self, now_us: int, node: str, where: str, size_bytes: int) -> None:
         """Kept elsewhere."""

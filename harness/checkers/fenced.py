@@ -11,12 +11,10 @@ from harness.checkers.blob_metadata import BlobMetadata
 from harness.checkers.checker import Checker
 from harness.checkers.observation import Mounted, Operation
 from harness.sim.blob_requests import (
-    Answer,
     CreateBlob,
     DeleteBlob,
     Request,
     SetMetadata,
-    SetProperties,
 )
 from harness.sim.page_blob import PageBlob
 
@@ -34,38 +32,35 @@ class Fenced(Checker):
         self._term = 0
         self._mount: Mounted | None = None
 
-    def applied(
-        self, now_us: int, node: str, request: Request, _answer: Answer, blob: PageBlob
-    ) -> None:
+    def written(self, now_us: int, node: str, request: Request, _blob: PageBlob) -> None:
         """Was it the owner's?"""
-        if blob is not self.scene.blob:
-            return
-        if isinstance(request, DeleteBlob):
-            if (
-                self._mount
-                and node != self._mount.node
-                and request.snapshot == self._mount.snapshot
-            ):
-                self._tell(now_us, node, "removed-the-mounted-point", "removed the mounted point")
-            return
-        if isinstance(request, SetProperties) and request.length is None:
-            return
-        if self._mount is not None or self._owner != node:
+        if node != self._owner:
+            self._by_another(now_us, node, request)
+        elif self._mount is not None:
             self.count += 1
-        if isinstance(request, (SetMetadata, CreateBlob)):
+
+    def changed(self, now_us: int, node: str, request: Request, _blob: PageBlob) -> None:
+        """Was it the owner's, or does the owner change?"""
+        mount = self._mount
+        if isinstance(request, DeleteBlob):
+            if mount and node != mount.node and request.snapshot == mount.snapshot:
+                self._tell(now_us, node, "removed-the-mounted-point", "removed the mounted point")
+        elif isinstance(request, (SetMetadata, CreateBlob)):
             self._metadata_written(now_us, node, self.scene.metadata)
         elif node != self._owner:
-            what = type(request).__name__
-            self._tell(now_us, node, "changed-by-another", f"changed the blob ({what})")
+            self._by_another(now_us, node, request)
 
     def completed(self, now_us: int, operation: Operation) -> None:
         """After a mount the old primary acknowledges nothing that changes the volume.
 
         A flush that waits for nothing asks no store, and what it covers is in the mounted disk.
         """
+        if operation.kind != "flush":
+            self.requested(now_us, operation)
+
+    def requested(self, now_us: int, operation: Operation) -> None:
+        """The same for a resize or a point."""
         if self._mount is None or operation.error or self._mount.node == "primary":
-            return
-        if operation.kind == "flush":
             return
         self.count += 1
         text = f"operation {operation.op} was acknowledged after {self._mount.node} had mounted"
@@ -85,8 +80,13 @@ class Fenced(Checker):
             text = f"{before.node} and {mounted.node} both handed the disk over"
             self.report(now_us, "two-writers", text)
 
+    def _by_another(self, now_us: int, node: str, request: Request) -> None:
+        self._tell(now_us, node, "changed-by-another", f"made a {type(request).__name__} request")
+
     def _metadata_written(self, now_us: int, node: str, metadata: BlobMetadata) -> None:
         owner, term = self._owner, self._term
+        if node != owner:
+            self.count += 1
         self._owner, self._term = metadata.owner, max(term, metadata.term)
         if metadata.term < term:
             self._tell(now_us, node, "term-fell", f"set term {metadata.term} after term {term}")
@@ -96,5 +96,5 @@ class Fenced(Checker):
             self._tell(now_us, node, "owned-without-a-term", "took the blob without a later term")
 
     def _tell(self, now_us: int, node: str, cause: str, what: str) -> None:
-        text = f"{node} {what}, which {self._owner or 'nobody'} owns in term {self._term}"
+        text = f"{node} {what}; the blob is owned by {self._owner or 'nobody'} in term {self._term}"
         self.report(now_us, cause, text, expected=f"requests of {self._owner}", found=node)

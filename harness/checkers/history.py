@@ -86,7 +86,8 @@ class History:
         self.touched: set[int] = set()
         self._done: list[Entry] = []
         self._done_at: list[int] = []
-        self._flushes: dict[int, int] = {}
+        self.asked_at: dict[int, int] = {}
+        """Positions at which flushes and points were invoked."""
         self._flushed = 0
         self._kept = 0
 
@@ -102,8 +103,8 @@ class History:
     def invoke(self, operation: Operation) -> None:
         """An operation begins."""
         self.position += 1
-        if operation.kind == "flush":
-            self._flushes[operation.op] = self.position
+        if operation.kind in ("flush", "point"):
+            self.asked_at[operation.op] = self.position
         elif operation.kind in ("write", "zero"):
             self._add_write(operation)
 
@@ -156,7 +157,7 @@ class History:
 
     def owe_flushed(self, operation: Operation) -> None:
         """Owe everything that was complete when this flush was invoked."""
-        until = bisect_right(self._done_at, self._flushes.get(operation.op, 0))
+        until = bisect_right(self._done_at, self.asked_at.get(operation.op, 0))
         for entry in self._done[self._kept : until]:
             self.owe(entry)
         self._kept = max(self._kept, until)
@@ -234,7 +235,7 @@ class History:
 
     def _settle_flushed(self, operation: Operation) -> None:
         """A flush settles what was complete before it was invoked."""
-        until = bisect_right(self._done_at, self._flushes.get(operation.op, 0))
+        until = bisect_right(self._done_at, self.asked_at.get(operation.op, 0))
         if self.by_flush:
             for entry in self._done[self._flushed : until]:
                 self.settle(entry)

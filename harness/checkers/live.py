@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from harness.checkers.checker import Checker
 from harness.checkers.history import PAGE_BYTES
-from harness.checkers.observation import Operation
 from harness.checkers.verdict import show
 from harness.sim.page_blob import PageBlob
 
@@ -21,16 +20,6 @@ class Live(Checker):
     """Looks at the end."""
 
     claim = "live"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._refused: set[int] = set()
-
-    def completed(self, _now_us: int, operation: Operation) -> None:
-        """Pages of an operation that failed may be either way."""
-        if operation.error and operation.kind in ("write", "zero"):
-            end = operation.first_page + operation.pages
-            self._refused.update(range(operation.first_page, end))
 
     def ended(self, now_us: int, waiting_for: str, blob: PageBlob | None,
               volume: Mapping[int, object] | None) -> None:  # fmt: skip
@@ -48,7 +37,7 @@ class Live(Checker):
         differs = [page for page, here in volume.items() if pages.get(page) != here]
         differs += [page for page, there in pages.items() if there and page not in volume]
         for page in sorted(differs):
-            if page >= end or page in self._refused or page in self.scene.rotten:
+            if page >= end or page in self.scene.refused or page in self.scene.rotten:
                 continue
             expected, found = show(page, volume.get(page)), show(page, pages.get(page))
             text = f"at rest the blob's page {page} differs from the volume's"

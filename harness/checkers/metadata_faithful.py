@@ -11,7 +11,7 @@ from harness.checkers.checker import Checker
 from harness.checkers.footers import read_disk_end
 from harness.checkers.history import PAGE_BYTES
 from harness.checkers.observation import Mounted, Operation
-from harness.sim.blob_requests import Answer, CreateBlob, Request, SetMetadata, TakeSnapshot
+from harness.sim.blob_requests import CreateBlob, Request, SetMetadata, TakeSnapshot
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["MetadataFaithful"]
@@ -22,16 +22,14 @@ class MetadataFaithful(Checker):
 
     claim = "metadata-faithful"
 
-    def applied(
-        self, now_us: int, _node: str, request: Request, _answer: Answer, blob: PageBlob
-    ) -> None:
+    def changed(self, now_us: int, _node: str, request: Request, blob: PageBlob) -> None:
         """Read the map that was written."""
         if isinstance(request, (CreateBlob, SetMetadata)):
             self._read(now_us, self.scene.metadata, "the blob")
         elif isinstance(request, TakeSnapshot):
             self._read(now_us, read_metadata(blob.snapshots[-1].metadata), "a point")
 
-    def completed(self, now_us: int, operation: Operation) -> None:
+    def requested(self, now_us: int, operation: Operation) -> None:
         """After a resize the map has the new size."""
         if not self.scene.is_answer_to_last_resize(operation):
             return

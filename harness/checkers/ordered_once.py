@@ -10,7 +10,6 @@ values that nobody wrote (corruption-detected), footers (resize-faithful), order
 from harness.checkers.checker import Checker
 from harness.checkers.history import PAGE_BYTES, disk_bytes
 from harness.sim.blob_requests import (
-    Answer,
     ClearPages,
     CreateBlob,
     PutPages,
@@ -34,18 +33,17 @@ class OrderedOnce(Checker):
         super().__init__()
         self._rank: dict[int, int] = {}
 
-    def applied(
-        self, now_us: int, node: str, request: Request, _answer: Answer, blob: PageBlob
-    ) -> None:
+    def written(self, now_us: int, node: str, request: Request, blob: PageBlob) -> None:
         """Compare each page that was written with what it showed before."""
-        if blob is not self.scene.blob:
-            return
         if isinstance(request, PutPages):
             first = request.offset // PAGE_BYTES
             self._put(now_us, node, first, request.pages, blob.length // PAGE_BYTES - 1)
         elif isinstance(request, ClearPages):
             self._clear(now_us, node, request)
-        elif isinstance(request, CreateBlob):
+
+    def changed(self, _now_us: int, _node: str, request: Request, _blob: PageBlob) -> None:
+        """A new blob, or a new length."""
+        if isinstance(request, CreateBlob):
             self._rank.clear()
         elif isinstance(request, SetProperties) and request.length is not None:
             self._cut(request.length)

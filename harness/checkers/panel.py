@@ -12,7 +12,7 @@ from harness.checkers.checker import Checker
 from harness.checkers.finding import CHECKER_ERROR, Finding
 from harness.checkers.observation import Mounted, Observer, Operation, RunSetup, StatusSample
 from harness.checkers.scene import Scene
-from harness.sim.blob_requests import Answer, Request
+from harness.sim.blob_requests import Answer, PageWrite, Request, SetProperties
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["Panel"]
@@ -32,9 +32,11 @@ class Panel(Observer):
         for checker in self.checkers:
             checker.scene = self.scene
         self._started = self._hooks("started")
-        self._invoked = self._hooks("invoked")
         self._completed = self._hooks("completed")
-        self._applied = self._hooks("applied")
+        self._requested = self._hooks("requested")
+        self._written = self._hooks("written")
+        self._changed = self._hooks("changed")
+        self._elsewhere = self._hooks("elsewhere")
         self._damaged = self._hooks("damaged")
         self._power_lost = self._hooks("power_lost")
         self._status = self._hooks("status")
@@ -63,17 +65,28 @@ class Panel(Observer):
 
     def invoked(self, now_us: int, operation: Operation) -> None:
         """A client or operator asks."""
-        self._take(now_us, self.scene.invoked, self._invoked, (now_us, operation))
+        self._take(now_us, self.scene.invoked, (), (now_us, operation))
 
     def completed(self, now_us: int, operation: Operation) -> None:
         """It was answered."""
-        self._take(now_us, self.scene.completed, self._completed, (now_us, operation))
+        often = operation.kind not in ("resize", "point")
+        hooks = self._completed if often else self._requested
+        self._take(now_us, self.scene.completed, hooks, (now_us, operation))
 
     def applied(
-        self, now_us: int, node: str, request: Request, answer: Answer, blob: PageBlob
+        self, now_us: int, node: str, request: Request, _answer: Answer, blob: PageBlob
     ) -> None:
         """The store applied a request that changed the blob or its snapshots."""
-        self._take(now_us, self.scene.applied, self._applied, (now_us, node, request, answer, blob))
+        if isinstance(request, SetProperties) and request.length is None:
+            return
+        scene = self.scene
+        arguments = (now_us, node, request, blob)
+        if scene.blob is not None and blob is not scene.blob:
+            self._take(now_us, None, self._elsewhere, arguments)
+        elif isinstance(request, PageWrite):
+            self._take(now_us, scene.written, self._written, arguments)
+        else:
+            self._take(now_us, scene.changed, self._changed, arguments)
 
     def damaged(self, now_us: int, where: str, request: Request | None, page: int) -> None:
         """Bytes were damaged."""
@@ -148,8 +161,9 @@ class Panel(Observer):
         for gone in self.checkers if checker is None else [checker]:
             self._off.setdefault(gone.claim, type(error).__name__)
         for hooks in (
-            self._started, self._invoked, self._completed, self._applied, self._damaged,
-            self._power_lost, self._status, self._stored, self._mounted, self._ended, self._judged,
+            self._started, self._completed, self._requested, self._written, self._changed,
+            self._elsewhere, self._damaged, self._power_lost, self._status, self._stored,
+            self._mounted, self._ended, self._judged,
         ):  # fmt: skip
             hooks[:] = [pair for pair in hooks if pair[0].claim not in self._off]
         who = "the scene" if checker is None else checker.claim

@@ -47,7 +47,7 @@ class PointsHonest(Checker):
         if not since:
             text = f"point {operation.op} was answered, and none was taken since it was asked for"
             self.report(now_us, "answered-without-a-point", text)
-        elif all(self._holds_until[name] < asked_at for name in since):
+        elif all(self._holds_until.get(name, 0) < asked_at for name in since):
             text = f"point {operation.op} lacks what was acknowledged before it was asked for"
             self.report(now_us, "point-lacks-acknowledged", text)
 

@@ -19,22 +19,30 @@ class ReplicationLag:
         self.history = history
         self._open: deque[Entry] = deque()
         self._bytes = 0
+        self._known: tuple[ImageJudge, int] | None = None
 
     def acknowledged(self, entry: Entry) -> None:
         """A write or trim was answered without error."""
         self._open.append(entry)
         self._bytes += _size(entry)
 
-    def oldest(self, seen: ImageJudge) -> Entry | None:
-        """The oldest one that is missing from the image that `seen` judges."""
+    def oldest(self, seen: ImageJudge, version: int) -> Entry | None:
+        """The oldest one that is missing from the image that `seen` judges, of that version."""
         waiting = self._open
+        if waiting and self._known == (seen, version):
+            return waiting[0]
         while waiting and not self._missing(waiting[0], seen):
             self._bytes -= _size(waiting.popleft())
+        self._known = (seen, version) if waiting else None
         return waiting[0] if waiting else None
 
-    def missing_bytes(self, seen: ImageJudge, limit: int) -> int:
+    def first_missing(self, seen: ImageJudge) -> Entry | None:
+        """As `oldest`, for an image that is not (yet) the recoverable one."""
+        return next((entry for entry in self._open if self._missing(entry, seen)), None)
+
+    def missing_bytes(self, seen: ImageJudge, version: int, limit: int) -> int:
         """Bytes of all that are missing; found exactly only where they may be over the limit."""
-        self.oldest(seen)
+        self.oldest(seen, version)
         if self._bytes <= limit:
             return self._bytes
         pages: set[int] = set()

@@ -13,7 +13,7 @@ from harness.checkers.checker import Checker
 from harness.checkers.footers import read_disk_end
 from harness.checkers.history import PAGE_BYTES, disk_bytes
 from harness.checkers.observation import Mounted, Operation
-from harness.sim.blob_requests import Answer, ClearPages, PutPages, Request
+from harness.sim.blob_requests import ClearPages, PutPages, Request
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["ResizeFaithful"]
@@ -28,30 +28,23 @@ class ResizeFaithful(Checker):
         super().__init__()
         self._footers: list[int] = []
 
-    def applied(
-        self, now_us: int, _node: str, request: Request, _answer: Answer, blob: PageBlob
-    ) -> None:
-        """Look at the blob as it is, with no knowledge of an intent."""
-        if blob is not self.scene.blob:
-            return
-        last = blob.length // PAGE_BYTES - 1
+    def written(self, now_us: int, _node: str, request: Request, blob: PageBlob) -> None:
+        """Follow footers that are put or overwritten."""
         if isinstance(request, PutPages):
-            self._written(request.offset // PAGE_BYTES, request.pages)
+            self._put(request.offset // PAGE_BYTES, request.pages)
         elif isinstance(request, ClearPages):
             first = request.offset // PAGE_BYTES
             end = first + request.length // PAGE_BYTES
             self._footers = [page for page in self._footers if not first <= page < end]
-        else:
-            self._footers = [page for page in self._footers if page <= last]
-        if self.scene.designated.kind != "live":
-            return
-        if self.scene.metadata.intent:
-            self.count += 1
-            self._shrinking(now_us, blob, last)
-        if self._footers and self._footers != [last]:
-            self._inside(now_us, blob, last)
+        self._look(now_us, blob)
 
-    def completed(self, now_us: int, operation: Operation) -> None:
+    def changed(self, now_us: int, _node: str, _request: Request, blob: PageBlob) -> None:
+        """A shorter blob has lost what was behind."""
+        end = blob.length // PAGE_BYTES
+        self._footers = [page for page in self._footers if page < end]
+        self._look(now_us, blob)
+
+    def requested(self, now_us: int, operation: Operation) -> None:
         """A resize that was answered is in blob and metadata."""
         blob, metadata = self.scene.blob, self.scene.metadata
         if not blob or not self.scene.is_answer_to_last_resize(operation):
@@ -79,13 +72,24 @@ class ResizeFaithful(Checker):
                 now_us, breach.cause, breach.text, breach.page, breach.expected, breach.found
             )
 
-    def _written(self, first: int, values: tuple[object, ...]) -> None:
+    def _put(self, first: int, values: tuple[object, ...]) -> None:
         end = first + len(values)
         if self._footers:
             self._footers = [page for page in self._footers if not first <= page < end]
         if isinstance(values[-1], bytes) or isinstance(values[0], bytes):
             new = [page for page, value in enumerate(values, first) if isinstance(value, bytes)]
             self._footers = sorted([*self._footers, *new])
+
+    def _look(self, now_us: int, blob: PageBlob) -> None:
+        """Look at the blob as it is, with no knowledge of an intent."""
+        if self.scene.designated.kind != "live":
+            return
+        last = blob.length // PAGE_BYTES - 1
+        if self.scene.metadata.intent:
+            self.count += 1
+            self._shrinking(now_us, blob, last)
+        if self._footers and self._footers != [last]:
+            self._inside(now_us, blob, last)
 
     def _shrinking(self, now_us: int, blob: PageBlob, last: int) -> None:
         """The new footer comes before the resize, so a shrink never leaves the disk shut."""

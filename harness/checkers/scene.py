@@ -16,7 +16,7 @@ from harness.checkers.observation import Mounted, Operation, RunSetup
 from harness.checkers.replication_lag import ReplicationLag
 from harness.checkers.verdict import find_breach
 from harness.checkers.volume_shadow import VolumeShadow
-from harness.sim.blob_requests import Answer, ClearPages, PutPages, Request, SetProperties
+from harness.sim.blob_requests import PageWrite, PutPages, Request
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["NO_SETUP", "Scene"]
@@ -31,7 +31,8 @@ class Scene:
 
     judge: of the designated image, None while nothing is designated; judgements: how often that
     image was judged with something to demand; mount: the last hand-over; promised: what was
-    acknowledged under the promise of mode async; rotten: pages that were damaged at rest.
+    acknowledged under the promise of mode async; rotten: pages that were damaged at rest; refused:
+    pages of operations that failed; version: counts the changes of the blob.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,8 @@ class Scene:
         self.judgements = 0
         self.promised: list[Entry] = []
         self.rotten: set[int] = set()
+        self.refused: set[int] = set()
+        self.version = 0
         self.breaches: list[Breach] = []
         self._unsettled: dict[int, Operation] = {}
 
@@ -79,6 +82,9 @@ class Scene:
     def completed(self, now_us: int, operation: Operation) -> None:
         """It was answered; what was promised is owed from now on."""
         if operation.error:
+            if operation.kind in ("write", "zero"):
+                end = operation.first_page + operation.pages
+                self.refused.update(range(operation.first_page, end))
             return
         entry = self.history.complete(now_us, operation)
         if entry is not None:
@@ -104,19 +110,22 @@ class Scene:
         if request is None and page >= 0:
             self.rotten.add(page)
 
-    def applied(
-        self, _now_us: int, _node: str, request: Request, _answer: Answer, blob: PageBlob
-    ) -> None:
-        """The blob or its snapshots changed."""
-        if self.blob is None:
-            self.blob = blob
-        elif blob is not self.blob:
+    def written(self, _now_us: int, _node: str, request: PageWrite, _blob: PageBlob) -> None:
+        """Pages of the blob were put or cleared."""
+        self.version += 1
+        judge = self.judge
+        if judge is None or self.designated.kind != "live":
             return
-        if isinstance(request, (PutPages, ClearPages)):
-            self._pages_changed(request)
-            return
-        if isinstance(request, SetProperties) and request.length is None:
-            return
+        first = request.offset // PAGE_BYTES
+        end = first + request.length // PAGE_BYTES
+        put = isinstance(request, PutPages)
+        judge.changed(range(first, end) if put else self.history.touched_in(first, end))
+        self._settle()
+
+    def changed(self, _now_us: int, _node: str, _request: Request, blob: PageBlob) -> None:
+        """Length, metadata or snapshots of the blob were changed."""
+        self.version += 1
+        self.blob = blob
         self.metadata = read_metadata(blob.metadata)
         self._designate(designate(blob, self.metadata), blob)
 
@@ -134,29 +143,18 @@ class Scene:
 
     def oldest_missing(self) -> Entry | None:
         """The oldest acknowledged write that a failover would not recover."""
-        return None if self.judge is None else self.lag.oldest(self.judge)
+        return None if self.judge is None else self.lag.oldest(self.judge, self.version)
 
     def missing_bytes(self, limit: int) -> int:
         """Bytes acknowledged that a failover would not recover, exactly where over the limit."""
-        return 0 if self.judge is None else self.lag.missing_bytes(self.judge, limit)
+        judge = self.judge
+        return 0 if judge is None else self.lag.missing_bytes(judge, self.version, limit)
 
     def is_answer_to_last_resize(self, operation: Operation) -> bool:
         """Whether it was answered as protected, and the volume has taken no other size since."""
         if operation.kind != "resize" or not operation.promised:
             return False
         return self.history.by_op.get(operation.op) is self.history.sizes[-1]
-
-    def _pages_changed(self, request: PutPages | ClearPages) -> None:
-        judge = self.judge
-        if judge is None or self.designated.kind != "live":
-            return
-        first = request.offset // PAGE_BYTES
-        end = first + request.length // PAGE_BYTES
-        if isinstance(request, PutPages):
-            judge.changed(range(first, end))
-        else:
-            judge.changed(self.history.touched_in(first, end))
-        self._settle()
 
     def _designate(self, designated: Designated, blob: PageBlob) -> None:
         """Another image may be the one to recover."""
