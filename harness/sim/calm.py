@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Calm"]
 
 LOOK_US: Final = 250_000
-OPERATOR_US: Final = 1_000_000
+OPERATOR_US: Final = 5_000_000
+"""So often an operator asks a standby that does nothing to take over."""
+IDLE: Final = ("waiting", "watching")
 ENDED: Final = ("stopped", "demoted", "refused", "halted")
 """Phases of a primary that only a new process leaves."""
 STARTS_MAX: Final = 4
@@ -27,14 +29,14 @@ STARTS_MAX: Final = 4
 class Calm:
     """Looks from time to time whether everything is at rest; ends the run when it is."""
 
-    __slots__ = ("_asked", "_core", "_starts", "_until_us", "script", "site", "waiting_for")
+    __slots__ = ("_ask_us", "_core", "_starts", "_until_us", "script", "site", "waiting_for")
 
     def __init__(self, script: "Script", site: "Site", live_us: int) -> None:
         self.script = script
         self.site = site
         self.waiting_for = ""
         self._until_us = site.world.now_us + live_us
-        self._asked = False
+        self._ask_us = 0
         self._starts = 0
         self._core = self._choose()
         script.core = (self._core,)
@@ -91,10 +93,12 @@ class Calm:
                 self._starts += 1
                 site.start("primary")
             return
-        gone = primary.process is None or _phase(primary.process) in ENDED
         standby = site.nodes[self._core].process
-        if standby is not None and not self._asked and _phase(standby) in ("waiting", "watching"):
-            self._asked = True
+        if standby is None:
+            site.start(self._core)
+        elif _phase(standby) in IDLE and site.world.now_us >= self._ask_us:
+            gone = primary.process is None or _phase(primary.process) in ENDED
+            self._ask_us = site.world.now_us + OPERATOR_US
             site.ask_failover(self._core, forced=not gone)
 
     # ── is it at rest? ────────────────────────────────────────────────────────────────────────
@@ -105,7 +109,7 @@ class Calm:
         if self.site.mounted:
             return self._waits_for_demotion(primary)
         if self._core != "primary":
-            return self._waits_for_mount()
+            return "" if self._protects(primary) else self._waits_for_mount()
         if primary is None:
             return "a primary that runs"
         if self.site.clients.open:
@@ -113,6 +117,12 @@ class Calm:
         if not self.site.sample(primary):
             return f"protection; the primary is {_phase(primary)}"
         return "" if self._converged() else "the blob to be what the volume is"
+
+    def _protects(self, primary: "Process | None") -> bool:
+        """Whether a primary that is no part of the core does its work all the same."""
+        if primary is None or primary.paused or self.site.clients.open:
+            return False
+        return self.site.sample(primary) and self._converged()
 
     def _waits_for_demotion(self, primary: "Process | None") -> str:
         """A primary that hears the store must know that it is none any more."""
@@ -158,7 +168,8 @@ class Calm:
         image.pop(row.length // PAGE_BYTES - 1, None)
         held = self.site.volume.pages
         return image == held or all(
-            image.get(page) == held.get(page) for page in {*image, *held} - self._failed()
+            image.get(page) == held.get(page)
+            for page in {*image, *held} - self._failed() - set(self.script.rotten)
         )
 
     def _failed(self) -> set[int]:

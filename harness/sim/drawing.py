@@ -217,7 +217,7 @@ class _Drawing:
                     Fault(
                         at_us=at_us,
                         fault=fault,
-                        node=self._node(0.12),
+                        node=self._node(0.6 if fault == "corrupt-read" else 0.12),
                         on=on,
                         skip=self.pick((0, 0, 0, 1, 2, 5)),
                         times=self.pick((1, 1, 1, 2, 4)),

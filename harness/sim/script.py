@@ -36,11 +36,13 @@ CONDITION_US: Final = 2_000_000
 class Script:
     """The steps of one run. `core`: nodes that are healed for good; None during the storm."""
 
-    __slots__ = ("_actions", "_armed", "_effective", "core", "site")
+    __slots__ = ("_actions", "_armed", "_effective", "core", "rotten", "site")
 
     def __init__(self, schedule: Schedule, site: Site) -> None:
         self.site = site
         self.core: tuple[str, ...] | None = None
+        self.rotten: dict[int, None] = {}
+        """Pages of the blob that changed at rest."""
         self._effective = 0
         self._armed: list[Armed] = []
         ask = site.clients.ask
@@ -125,6 +127,7 @@ class Script:
             return False
         value = blob.image()[page]
         blob.store.put(page, (("rotten", value),))
+        self.rotten[page] = None
         world = self.site.world
         world.fire("bit-rot", "store")
         for hook in world.watch.damaged:
