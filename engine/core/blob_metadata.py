@@ -7,6 +7,7 @@ section 3, State.
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from engine.core.epochs import Order
 from engine.core.messages import MetadataMap
@@ -146,6 +147,7 @@ def new_metadata(settings: VolumeSettings) -> BlobMetadata:
     )
 
 
+@lru_cache(maxsize=256)
 def parse_metadata(pairs: MetadataMap) -> BlobMetadata:
     """Read a HEAD's map. Raises ProtocolError naming the key that is missing or wrong."""
     ours = {key[len(_PREFIX) :]: value for key, value in pairs if key.startswith(_PREFIX)}

@@ -109,6 +109,7 @@ class Ownership:
         self._etag_found = ""
         self._stood_back = False
         self._watched_etag = ""
+        self._failed: tuple[str, int] | None = None
         self._number = 0
         self._maybe_mine = False
         self._raised_once = False
@@ -131,12 +132,17 @@ class Ownership:
         break_lease: bool = False,
         previous_lease: str = "",
         watched_etag: str = "",
+        failed: tuple[str, int] | None = None,
     ) -> list[Command]:
-        """Begin. `watched_etag`: end as ALIVE if the blob's ETag is found to differ from it."""
+        """Begin. `watched_etag`: end as ALIVE if the blob's ETag is found to differ from it.
+
+        failed: the owner, and its term, that is declared failed; another one is not taken over.
+        """
         self._take_over = take_over
         self._break = break_lease
         self._previous_lease = previous_lease
         self._watched_etag = watched_etag
+        self._failed = failed
         self.ending = None
         self.owned = None
         self._touched = False
@@ -207,6 +213,10 @@ class Ownership:
             return self._end(Ending.UNREADABLE, self.detail)
         if metadata.owner != self._node and not self._take_over:
             return self._end(Ending.FOREIGN, f"the blob belongs to {metadata.owner}")
+        rival = self._failed not in (None, (metadata.owner, metadata.term)) or metadata.mounted
+        if metadata.owner != self._node and rival:
+            # H10: another standby was faster, and is none that anybody declared failed.
+            return self._end(Ending.FOREIGN, f"{metadata.owner} has taken over")
         if self._watched_etag and state.etag != self._watched_etag:
             return self._end(Ending.ALIVE, "the primary wrote since its silence began")
         return self._approach(now_us, state)

@@ -9,6 +9,7 @@ metadata first, known to be there, then the deletion (H3); never what is pinned 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from engine.core.blob_metadata import BlobMetadata, Mark, parse_metadata
 from engine.core.messages import MetadataMap
@@ -51,6 +52,7 @@ class ListedPoint:
     volume_bytes: int
 
 
+@lru_cache(maxsize=256)
 def read_point(snapshot: str, pairs: MetadataMap) -> ListedPoint | None:
     """What a snapshot says of itself, None if it is no point of ours."""
     keys = dict(pairs)

@@ -243,7 +243,8 @@ class StandbyMachine:
         self.reason = ""
         held = state.lease_state in (LeaseState.LEASED, LeaseState.BREAKING)
         # A break gains nothing where local acknowledgements need waiting for all the same (H11).
-        acks_need_store = parse_metadata(state.metadata).mode is Mode.SYNC
+        metadata = parse_metadata(state.metadata)
+        acks_need_store = metadata.mode is Mode.SYNC
         by_policy = self._settings.fence is Fence.BREAK and acks_need_store
         break_lease = self._forced or by_policy
         note = Note("fencing", (("lease", state.lease_state.value),))
@@ -253,6 +254,7 @@ class StandbyMachine:
             take_over=True,
             break_lease=held and break_lease,
             watched_etag="" if self._forced else state.etag,
+            failed=(metadata.owner, metadata.term),
         )
         return [note, *start]
 

@@ -60,6 +60,7 @@ class Plan:
     max_lag_bytes: int = MIB
     point_interval_us: int = 0
     points_keep: int = 2
+    standbys: int = 1
 
 
 class SitePair:
@@ -81,14 +82,38 @@ class SitePair:
         self.acknowledged = 0
         self._op = 0
         self.primary = self._new_primary()
-        settings = StandbySettings("db", "standby-1", 15, INTERVAL_US, 3 * SECOND_US, plan.fence)
-        self.standby_machine = StandbyMachine(settings)
-        self.standby = Node(self.world, "standby", self.standby_machine)
-        self.standby.mounted = self._on_mount
-        self.standby.deliver(Started())
+        self.mounted_by: Node | None = None
+        names = [f"standby-{index + 1}" for index in range(plan.standbys)]
+        self.standbys = [self._new_standby(name) for name in names]
+        self.standby = self.standbys[0]
         self.world.later(1000, lambda: self._beat(0))
 
     # ── the sites ─────────────────────────────────────────────────────────────────────────────
+
+    def _new_standby(self, name: str) -> Node:
+        fence = self.plan.fence
+        settings = StandbySettings("db", name, 15, INTERVAL_US, 3 * SECOND_US, fence)
+        node = Node(self.world, name, StandbyMachine(settings))
+        node.mounted = lambda disk: self._on_mount(node, disk)
+        node.deliver(Started())
+        return node
+
+    def restart_standby(self, index: int) -> None:
+        """A standby's process dies wherever it is; a new one knows nothing but its settings."""
+        old = self.standbys[index]
+        old.dead = True
+        new = self._new_standby(old.name)
+        self.standbys[index] = new
+        self.standby = self.standbys[0]
+        if old is self.mounted_by:
+            self.mounted_by = new
+
+    @property
+    def standby_machine(self) -> StandbyMachine:
+        """The machine of the first standby."""
+        machine = self.standby.machine
+        assert isinstance(machine, StandbyMachine)
+        return machine
 
     def _new_primary(self) -> Node:
         plan = self.plan
@@ -145,7 +170,8 @@ class SitePair:
         if not quiet:
             leaving = self.machine.phase is Phase.STOPPED
             wait = self.world.random.randint(100, 2000)
-            self.standby.deliver_later(wait, HeartbeatHeard(sequence, leaving))
+            for standby in self.standbys:
+                standby.deliver_later(wait, HeartbeatHeard(sequence, leaving))
         self.world.later(INTERVAL_US, lambda: self._beat(sequence + 1))
 
     # ── clients ───────────────────────────────────────────────────────────────────────────────
@@ -218,7 +244,10 @@ class SitePair:
         assert node is self.primary
         # Mode sync needs no clock: what the blob already holds may be acknowledged after a break,
         # and the judgement below sees to it that it is held.
-        broken = self.standby_machine.broke_a_lease()
+        broken = any(
+            isinstance(node.machine, StandbyMachine) and node.machine.broke_a_lease()
+            for node in self.standbys
+        )
         if not (broken and self.plan.mode is Mode.SYNC):
             assert self.mounted is None, f"operation {op} was acknowledged after the mount"
         entry.promised = self.machine.phase in PROMISING
@@ -233,14 +262,15 @@ class SitePair:
         if note.name == Phase.STOPPED:
             self.stopped_etag = str(dict(note.fields).get("etag", ""))
 
-    def _on_mount(self, disk: MountDisk) -> None:
-        assert self.mounted is None, "mounted twice"
+    def _on_mount(self, node: Node, disk: MountDisk) -> None:
+        assert self.mounted_by in (None, node), "mounted twice"
+        self.mounted_by = node
         self.mounted = disk
         now = self._judge("at the mount")
         assert (disk.size_bytes, disk.snapshot) == (now.size_bytes, now.snapshot)
 
     def _check_blob(self, node: Node, command: StoreCommand) -> None:
-        if node is not self.standby:
+        if node is not self.mounted_by:
             assert self.mounted is None, f"{command} changed the blob after the mount"
         marked = parse_metadata(self.world.blob.metadata).mark is not Mark.NONE
         if isinstance(command, Raise | Snapshot) or (marked and isinstance(command, Put | Clear)):
@@ -282,7 +312,8 @@ class SitePair:
         if self.mounted is not None:
             return self.primary.dead or self.machine.phase in ENDED
         if self.primary.dead:
-            return not self.was_protected or self.standby_machine.phase is StandbyPhase.REFUSED
+            refused = self.standby_machine.phase is StandbyPhase.REFUSED
+            return not self.was_protected or refused
         if self.machine.phase in ENDED:
             return True
         if self.machine.phase is not Phase.RUNNING:

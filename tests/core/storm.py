@@ -10,6 +10,7 @@ from engine.core.epochs import Order
 from engine.core.messages import FailoverRequested
 from engine.core.primary import ENDED, Phase
 from engine.core.settings import Fence, Mode
+from engine.core.standby import Phase as StandbyPhase
 from engine.units import MIB, SECOND_US
 from tests.core.site_pair import Plan, SitePair
 from tests.core.world import HEALTHY, Faults
@@ -31,6 +32,7 @@ def draw_plan(random: Random) -> Plan:
         connections=random.choice((1, 2, 4)),
         at_once=random.random() < 0.5,
         base_pages=random.randint(0, 8),
+        standbys=random.choice((1, 1, 2)),
         point_interval_us=random.choice((0, 0, SECOND_US // 2, 4 * SECOND_US)),
     )
 
@@ -114,7 +116,7 @@ class Storm:
         """A passing trouble: a short pause, a partition, silence, or a paused standby."""
         pair, world, random = self.pair, self.pair.world, self.random
         span = random.choice((200_000, 4 * SECOND_US, 12 * SECOND_US, 18 * SECOND_US))
-        match random.choice(("pause", "cut", "deaf", "standby")):
+        match random.choice(("pause", "cut", "deaf", "standby", "limit", "standby dies")):
             case "pause":
                 self._pause(span)
             case "cut":
@@ -123,9 +125,30 @@ class Storm:
             case "deaf":
                 pair.heartbeats_lost = True
                 world.later(span, self._mend)
+            case "limit":
+                world.blob.limited = True
+                world.later(span, self._mend)
+            case "standby dies":
+                self._standby_dies(random.randrange(len(pair.standbys)))
             case _:
-                pair.standby.paused = True
-                world.later(span, pair.standby.wake)
+                standby = random.choice(pair.standbys)
+                standby.paused = True
+                world.later(span, standby.wake)
+
+    def _standby_dies(self, index: int, times: int = 3) -> None:
+        """Perhaps on its way to the mount; an operator may send the next one the same way."""
+        pair, world, random = self.pair, self.pair.world, self.random
+        pair.standbys[index].dead = True
+
+        def start() -> None:
+            pair.restart_standby(index)
+            if random.random() < 0.7:
+                pair.standbys[index].deliver(FailoverRequested(forced=random.random() < 0.3))
+                if times:
+                    soon = random.choice((3_000, 10_000, 20_000, 40_000, 3 * SECOND_US))
+                    world.later(soon, lambda: self._standby_dies(index, times - 1))
+
+        world.later(random.randint(1_000, 2 * SECOND_US), start)
 
     def _pause(self, span: int) -> None:
         node = self.pair.primary
@@ -136,6 +159,7 @@ class Storm:
     def _mend(self) -> None:
         self.pair.primary.cut = False
         self.pair.heartbeats_lost = False
+        self.pair.world.blob.limited = False
 
     def _end(self) -> None:
         """What becomes of the primary."""
@@ -156,7 +180,7 @@ class Storm:
                 pair.stop()
                 world.later(random.randint(1, 10) * SECOND_US, self._start_again)
             case "force":
-                pair.standby.deliver(FailoverRequested(forced=True))
+                random.choice(pair.standbys).deliver(FailoverRequested(forced=True))
             case "reseed":
                 pair.primary.dead = True
                 world.later(random.randint(10_000, SECOND_US), lambda: self._start_again(True))
@@ -204,9 +228,12 @@ class Storm:
         pair.world.faults = HEALTHY
         self._mend()
         pair.heartbeats_lost = False
-        for node in (pair.primary, pair.standby):
+        for node in (pair.primary, *pair.standbys):
             if node.paused:
                 node.wake()
+        if pair.primary.dead and pair.standby_machine.phase is StandbyPhase.WAITING:
+            # A standby that never heard the primary does nothing by itself.
+            pair.standby.deliver(FailoverRequested(forced=False))
         if pair.primary.dead:
             for op in pair.unanswered():
                 pair.entries[op].completed, pair.entries[op].error = 1 << 60, 5
