@@ -1,1 +1,1 @@
-"""Planted bugs: small, named changes of the engine's core that the harness must find."""
+"""Planted bugs: small named changes of the engine's core, each of which a swarm must catch."""

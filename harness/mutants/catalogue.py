@@ -1,0 +1,9 @@
+"""Every planted bug, by name: the modules that define them enter them here by being imported."""
+
+from harness.mutants import acknowledging, content, ordering
+from harness.mutants.mutant import CATALOGUE
+
+__all__ = ["CATALOGUE", "THEMES"]
+
+THEMES = (acknowledging, content, ordering)
+"""Where they are defined."""
