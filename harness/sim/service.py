@@ -41,6 +41,7 @@ CHANGES: Final = frozenset(
     {ask.PutPages, ask.ClearPages, ask.CreateBlob, ask.SetProperties, ask.SetMetadata,
      ask.TakeSnapshot, ask.DeleteBlob}
 )  # fmt: skip
+TAKING: Final = frozenset({"acquire", "break"})
 THROTTLED: Final = Answer(503, "ServerBusy")
 SNAPSHOT_LIMIT: Final = Answer(409, "SnapshotCountExceeded")
 FAILED_AFTER: Final = Answer(500, "InternalError")
@@ -63,11 +64,12 @@ class Asked:
 class Service:
     """Takes commands of processes, applies requests, brings outcomes back."""
 
-    __slots__ = ("_strikes", "container", "world")
+    __slots__ = ("_strikes", "_takers", "container", "world")
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.container = Container()
+        self._takers: list[int] = []
         self._strikes: dict[str, Callable[[Asked, Armed], None]] = {
             "request-lost": self._lose, "answer-lost": self._lose_answer,
             "server-error": self._fail_after, "zombie": self._come_late, "doubled": self._double,
@@ -106,6 +108,8 @@ class Service:
         if type(request) is ListRequest:
             return Answer(200) if self.blob else Answer(404, "ContainerNotFound")
         answer = self.container.apply(now_us, request)
+        if asked.kind in TAKING and asked.process.node.name != "primary":
+            self._takes_over(asked.process.node)
         world.trace.append((now_us, 50, answer.status, self.container.etags.changes))
         if answer.status < 300 and type(request) in CHANGES:
             blob = self.container.blobs[BLOB]
@@ -113,6 +117,13 @@ class Service:
             for hook in world.watch.applied:
                 hook(now_us, name, request, answer, blob)
         return answer
+
+    def _takes_over(self, node: Node) -> None:
+        """A standby reaches for the lease; the second one that does so is a fault."""
+        if node.number not in self._takers:
+            self._takers.append(node.number)
+            if len(self._takers) == 2:
+                self.world.fire("two-standbys", node.name)
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────
 
