@@ -40,6 +40,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     core: str = ""
     bug: str = ""
     without: tuple[str, ...] = ()
+    limit_s: float = HUNG_SECONDS
 
     def halves(self) -> tuple["Chunk", "Chunk"]:
         """The two halves of a chunk that has more than one seed."""
@@ -88,22 +89,24 @@ def _run_all(chunk: Chunk, system: System) -> ChunkReport:
     )  # fmt: skip
     digests = bytearray()
     for seed in range(chunk.first, chunk.first + chunk.count):
-        outcome = run_seed(seed, system, chunk.without)
+        outcome = run_seed(seed, system, chunk.without, chunk.limit_s)
         digests += hashlib.blake2b(str(outcome.digest).encode(), digest_size=DIGEST_BYTES).digest()
         _count(report, outcome)
         _see(report, seed, outcome)
         if seed % TWICE_EVERY == 0:
             report.twice += 1
-            _compare(seed, system, chunk.without, outcome)
+            _compare(seed, system, chunk, outcome)
     report.digests = bytes(digests)
     return report
 
 
-def run_seed(seed: int, system: System, without: tuple[str, ...] = ()) -> Outcome:
+def run_seed(
+    seed: int, system: System, without: tuple[str, ...] = (), limit_s: float = HUNG_SECONDS
+) -> Outcome:
     """Run the disaster of one seed, and stop it if it does not end."""
     schedule = draw_schedule(seed)
     checkers: list[Checker] | None = make_checkers(without) if without else None
-    with time_limit(seed):
+    with time_limit(seed, limit_s):
         return run_disaster(schedule, system, checkers)
 
 
@@ -112,18 +115,18 @@ class Hung(Exception):
 
 
 @contextmanager
-def time_limit(seed: int) -> Iterator[None]:
+def time_limit(seed: int, limit_s: float = HUNG_SECONDS) -> Iterator[None]:
     """Raise `Hung` inside whatever runs for too long; only the main thread can be so guarded."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Hung(f"the disaster of seed {seed} did not end in {HUNG_SECONDS:g} s")
+        raise Hung(f"the disaster of seed {seed} did not end in {limit_s:g} s")
 
     try:
         before = signal.signal(signal.SIGALRM, stop)
     except ValueError:  # not the main thread: the workforce's own guard has to do
         yield
         return
-    signal.setitimer(signal.ITIMER_REAL, HUNG_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
     try:
         yield
     finally:
@@ -153,7 +156,7 @@ def _see(report: ChunkReport, seed: int, outcome: Outcome) -> None:
             )
 
 
-def _compare(seed: int, system: System, without: tuple[str, ...], first: Outcome) -> None:
-    again = run_seed(seed, system, without)
+def _compare(seed: int, system: System, chunk: Chunk, first: Outcome) -> None:
+    again = run_seed(seed, system, chunk.without, chunk.limit_s)
     if again.digest != first.digest:
         raise say_difference(draw_schedule(seed), system)

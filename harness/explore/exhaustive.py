@@ -19,7 +19,6 @@ from harness.checkers.observation import Observer
 from harness.schedule import Failover, Fault, FaultName, Kill, NodeName, Schedule, Start, Step
 from harness.sim.blob_requests import Request
 from harness.sim.disaster import run_disaster
-from harness.sim.service import GIVE_UP_US
 from harness.sim.system import System
 
 __all__ = ["CrashPoint", "crash_points", "crash_points_again", "requests_of", "with_crash"]
@@ -36,11 +35,6 @@ EXPIRY_US: Final = 16_000_000
 """After so long the lease of a dead node has expired, and another can follow it."""
 AMID_US: Final = 15_000
 """So long after someone takes up the work again a zombie lands: amid the first requests."""
-LATE_US: Final[dict[Ending, int]] = {
-    "lives": GIVE_UP_US + AMID_US,
-    "restarts": BACK_US + AMID_US,
-    "fails-over": EXPIRY_US + AMID_US,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +63,21 @@ class CrashPoint:
 
 
 class _Requests(Observer):
-    """Notes every request that is sent."""
+    """Notes every request that is sent, and when outcomes are given up as unknown."""
 
     def __init__(self) -> None:
         self.sent_list: list[Sent] = []
+        self.given_up: list[tuple[str, int]] = []
 
     def sent(self, now_us: int, node: str, request: Request) -> None:
         """Note it."""
         name: NodeName = msgspec.convert(node, NodeName)
         self.sent_list.append(Sent(name, now_us, type(request).__name__))
+
+    def answered(self, now_us: int, node: str, _request: Request, outcome: str) -> None:
+        """Note it if nothing is known."""
+        if outcome == "unknown":
+            self.given_up.append((node, now_us))
 
 
 def requests_of(schedule: Schedule, system: System) -> list[Sent]:
@@ -92,21 +92,13 @@ def crash_points(
 ) -> Iterator[CrashPoint]:
     """Every crash point of a workload, from the requests sent after a moment on."""
     sent = requests_of(schedule, system)
-    endings: tuple[Ending, ...] = ("restarts", "fails-over")
-    if not crashes_only:
-        endings = ("lives", *endings)
     counts: dict[NodeName, int] = {}
     for request in sent:
         number = counts.get(request.node, 0)
         counts[request.node] = number + 1
-        if request.at_us <= after_us:
-            continue
-        for fate in FATES:
-            for ending in endings:
-                steps = _crash(sent, request, number, fate, ending, schedule.setup.standbys)
-                yield CrashPoint(
-                    request.node, number, request.kind, fate, ending, with_crash(schedule, steps)
-                )
+        if request.at_us > after_us:
+            point = _Point(schedule, system, sent, request, number)
+            yield from point.ways(crashes_only=crashes_only)
 
 
 def crash_points_again(first: CrashPoint, system: System) -> Iterator[CrashPoint]:
@@ -121,28 +113,64 @@ def with_crash(schedule: Schedule, steps: tuple[Step, ...]) -> Schedule:
     return msgspec.structs.replace(schedule, steps=tuple(merged))
 
 
-def _crash(
-    sent: list[Sent], request: Sent, number: int, fate: Fate, ending: Ending, standbys: int
-) -> tuple[Step, ...]:
-    """Steps that strike one request of a node, and what becomes of the node."""
-    own = [one.at_us for one in sent if one.node == request.node]
-    armed_us = max(0, request.at_us - 1)
-    while armed_us and armed_us in own:
-        armed_us -= 1  # no request at the very moment of arming: before or after would be a guess
-    skip = sum(at_us > armed_us for at_us in own[:number])
-    fault = Fault(
-        at_us=armed_us, fault=FATES[fate], node=request.node, skip=skip,
-        for_us=LATE_US[ending] if fate == "unknown" else 0,
-    )  # fmt: skip
-    if ending == "lives":
-        return (fault,)
-    kill = Kill(at_us=request.at_us + 1, node=request.node)
-    if ending == "restarts":
-        return (fault, kill, Start(at_us=kill.at_us + BACK_US, node=request.node))
-    return (fault, kill, _succession(request.node, kill.at_us + EXPIRY_US, standbys))
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """One request of a plain run; `number` counts those of its node."""
+
+    schedule: Schedule
+    system: System
+    sent: list[Sent]
+    request: Sent
+    number: int
+
+    def ways(self, *, crashes_only: bool) -> Iterator[CrashPoint]:
+        """Each fate with each ending."""
+        endings: tuple[Ending, ...] = ("restarts", "fails-over")
+        if not crashes_only:
+            endings = ("lives", *endings)
+        for fate in FATES:
+            for ending in endings:
+                yield CrashPoint(
+                    self.request.node, self.number, self.request.kind, fate, ending,
+                    with_crash(self.schedule, self._steps(fate, ending)),
+                )  # fmt: skip
+
+    def _steps(self, fate: Fate, ending: Ending) -> tuple[Step, ...]:
+        """Steps that strike the request, and what becomes of its node."""
+        kill = Kill(at_us=self.request.at_us + 1, node=self.request.node)
+        if ending == "lives":
+            late_us = self._given_up_us() if fate == "unknown" else 0
+            return (self._fault(fate, late_us),)
+        if ending == "restarts":
+            back = Start(at_us=kill.at_us + BACK_US, node=self.request.node)
+            return (self._fault(fate, BACK_US), kill, back)
+        heir = _heir(self.request.node, kill.at_us + EXPIRY_US, self.schedule.setup.standbys)
+        return (self._fault(fate, EXPIRY_US), kill, heir)
+
+    def _fault(self, fate: Fate, resumed_us: int) -> Fault:
+        """The fault alone; what is late lands soon after the work was resumed."""
+        node, at_us = self.request.node, self.request.at_us
+        own = [one.at_us for one in self.sent if one.node == node]
+        armed_us = max(0, at_us - 1)
+        while armed_us and armed_us in own:
+            armed_us -= 1  # at the very moment of a request, before or after would be a guess
+        skip = (
+            sum(sent_us > armed_us for sent_us in own[: self.number]) if armed_us else self.number
+        )
+        late_us = resumed_us + AMID_US if fate == "unknown" else 0
+        return Fault(at_us=armed_us, fault=FATES[fate], node=node, skip=skip, for_us=late_us)
+
+    def _given_up_us(self) -> int:
+        """How long the node waits for the answer of this request until it goes on without."""
+        watcher = _Requests()
+        lost = with_crash(self.schedule, (self._fault("before", 0),))
+        run_disaster(lost, self.system, [], observers=[watcher])
+        times = [at_us for node, at_us in watcher.given_up if node == self.request.node]
+        later = [at_us - self.request.at_us for at_us in times if at_us > self.request.at_us]
+        return later[0] if later else 0
 
 
-def _succession(dead: NodeName, at_us: int, standbys: int) -> Step:
+def _heir(dead: NodeName, at_us: int, standbys: int) -> Step:
     """Who goes on where a node is dead for good: a standby, or the primary if none is left."""
     if dead == "primary":
         return Failover(at_us=at_us, node="standby")

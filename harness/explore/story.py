@@ -55,11 +55,12 @@ class Tale:
         return self.outcome.findings
 
 
-def tell_tale(schedule: Schedule, system: System) -> Tale:
-    """Run the schedule and order what happened by its steps."""
+def tell_tale(schedule: Schedule, system: System, claim: str = "") -> Tale:
+    """Run the schedule and order what happened by its steps; about a claim, or what came first."""
     witness = Witness()
     outcome = run_disaster(schedule, system, story=witness, observers=[witness])
-    finding = outcome.findings[0] if outcome.findings else None
+    about = [one for one in outcome.findings if one.claim == claim] or outcome.findings
+    finding = about[0] if about else None
     chapters = _chapters(schedule, witness.entries)
     return Tale(schedule, outcome, finding, chapters, _beliefs(witness.entries, finding))
 
@@ -159,5 +160,6 @@ def _finding_lines(tale: Tale) -> list[str]:
         lines.append(f"  page {finding.page}: expected {finding.expected}, found {finding.found}")
     elif finding.expected or finding.found:
         lines.append(f"  expected {finding.expected}, found {finding.found}")
-    others = sorted({f"{other.claim} ({other.cause})" for other in tale.findings[1:]})
+    others = sorted({f"{other.claim} ({other.cause})" for other in tale.findings
+                     if other is not finding})  # fmt: skip
     return lines + ([f"  also: {', '.join(others)}"] if others else [])

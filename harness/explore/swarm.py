@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from harness.errors import Inconclusive, MountproofError
-from harness.explore.chunk import SEEDS_PER_SWARM, Chunk, ChunkReport
+from harness.explore.chunk import HUNG_SECONDS, SEEDS_PER_SWARM, Chunk, ChunkReport
 from harness.explore.determinism import NondeterminismError
 from harness.explore.tally import Tally
 from harness.explore.worker import Failure, Success
@@ -38,6 +38,7 @@ class SwarmOrder:
     core: str = ""
     bug: str = ""
     without: tuple[str, ...] = ()
+    limit_s: float = HUNG_SECONDS
 
     def __post_init__(self) -> None:
         """Exactly one of the two budgets is given."""
@@ -115,8 +116,9 @@ class _Run:
         count = min(CHUNK_DISASTERS, self._end - self._next)
         order = self._order
         chunk = Chunk(
-            first=self._next, count=count, core=order.core, bug=order.bug, without=order.without
-        )
+            first=self._next, count=count, core=order.core, bug=order.bug, without=order.without,
+            limit_s=order.limit_s,
+        )  # fmt: skip
         self._next += count
         return chunk
 
