@@ -86,22 +86,37 @@ _ALL: Final = (
         "Networks and machines other than the lab's; emulated guests boot slower than real ones.",
         "The start of a solution stack on the disk: that is the claim application.",
     ),
-    _later(
+    _claim(
         "resize-faithful",
         "After any grow or shrink, at any crash point, size, footer and content match the volume,"
         " grown space reads zero, and recovery points stay consumable.",
-        "Kills at every request of a grow and of a shrink, then the provers and the oracle.",
+        "A volume grows and shrinks while its guest writes: right after, size, footer and the"
+        " bytes behind the volume are read from the blob, the guest's file system follows,"
+        " and sites are killed in the midst of a resize and recovered; the simulation crashes"
+        " at every request of a resize.",
+        "On real parts, crash points other than those that the killed sites hit: those are"
+        " simulated.",
+        "Partition tables, and file systems other than the guest's ext4.",
+        "Requests of a client past a new, smaller end of the volume, beyond that they fail.",
     ),
-    _later(
+    _claim(
         "metadata-faithful",
         "The volume's properties (name, id, geometry, label, private region) reach the blob.",
-        "The properties are changed under load and read back from the blob by another reader.",
+        "Metadata and footer are read from the blob by the lab itself, before and after"
+        " resizes and after failovers, and compared with what the volume was given; the"
+        " simulation compares them after every request.",
+        "A private region: this engine has none.",
+        "On real parts, changes of name, label or id: only sizes and geometry change there.",
     ),
-    _later(
+    _claim(
         "corruption-detected",
         "Bytes damaged on any link or at rest are detected, never acknowledged as good, and healed"
         " from the source.",
-        "A proxy flips bits in requests and answers, and stored pages are damaged on purpose.",
+        "In simulation only: bytes of requests are damaged on the way, and no page may come"
+        " to hold a value that nobody wrote.",
+        "Real links: no proxy damages bytes in the lab yet.",
+        "Damage at rest: this version neither verifies nor heals what the service stores.",
+        "Damage in the primary's memory before the checksum is made.",
     ),
     _claim(
         "fenced",
@@ -114,10 +129,13 @@ _ALL: Final = (
         "More than one old primary, and standbys that compete.",
         "If the primary was stopped with nothing to send, the trial says nothing.",
     ),
-    _later(
+    _claim(
         "ordered-once",
         "Late, duplicated and reordered requests never overwrite newer data.",
-        "A proxy delays, repeats and reorders requests; the oracle judges each blob.",
+        "In simulation only: requests are delayed, repeated, reordered and applied much"
+        " later, and after each one applied no page may hold an older version than before.",
+        "Real networks and services: the lab does not reorder requests yet.",
+        "The order between pages: that is the claim crash-consistent.",
     ),
     _later(
         "rehydrated-exactly",
@@ -140,11 +158,17 @@ _ALL: Final = (
         "The volumes of one consistency group recover to one cut.",
         "The oracle judges all volumes of a group against one history.",
     ),
-    _later(
+    _claim(
         "points-honest",
         "Every recovery point listed mounts and is what it says; retention keeps and drops what"
         " the policy says.",
-        "Every listed point is proved and judged after random retention runs.",
+        "Points are asked for under load; after the disaster every point of the system's list"
+        " is opened by its URL and validated, one of each trial is mounted in a VM and its"
+        " ledger compared with what was acknowledged, raw pages are judged by the oracle; the"
+        " simulation judges every point and every deletion.",
+        "On real parts, retention over longer times: that is simulated.",
+        "Mounting of every point: one of each trial is mounted, the others are validated.",
+        "The time that a point tells of itself.",
     ),
     _later(
         "drill-harmless",
@@ -162,16 +186,23 @@ _ALL: Final = (
         "One tenant's credentials and requests never reach another's blobs, queues or reports.",
         "Two tenants under load with each other's names and credentials mixed up.",
     ),
-    _later(
+    _claim(
         "live",
         "Once a core of the system is healed for good, replication catches up within a bound and"
         " memory stays bounded.",
-        "After the faults a core is healed, the rest stays broken, and the lag must reach zero.",
+        "In simulation only: after the faults a core is healed, the rest stays broken, and"
+        " the blob must equal the volume within the bound.",
+        "How much memory is used on the way: queues are bounded by design, not by measurement.",
+        "Real processes: a certification's faults are not healed but recovered from.",
     ),
-    _later(
+    _claim(
         "status-honest",
         'The system\'s own "protected / RPO is N" never says better than the truth.',
-        "Status samples are compared with what the oracle says could be recovered then.",
+        "In simulation only: each sample of the status is compared with what a failover at"
+        " that instant would recover.",
+        "What a system says while it does not say that it protects.",
+        "A lag that is told too high, and what a standby says.",
+        "The real processes' status: it picks moments, and no verdict is made of it.",
     ),
     _claim(
         "boots",

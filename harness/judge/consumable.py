@@ -9,7 +9,7 @@ from harness.profile import ConsumableBounds
 
 __all__ = ["judge_consumable"]
 
-_KILLS = ("kill", "raw")
+_KILLS = ("kill", "raw", "resize", "crash")
 
 
 def judge_consumable(facts: RunFacts, bounds: ConsumableBounds) -> Ruling:
@@ -19,13 +19,14 @@ def judge_consumable(facts: RunFacts, bounds: ConsumableBounds) -> Ruling:
         bound=f"every look good: at least {plural(bounds.samples, 'instant')} under load and"
         f" {plural(bounds.trials, 'kill')}",
     )
-    sampled = kills = bad = 0
+    sampled = kills = bad = pinned = 0
     for trial in facts.trials:
         for sample in trial.samples:
             if sample.ok is None:
                 continue
             ruling.cite(sample.evidence, *(trial.evidence if not sample.evidence else ()))
             sampled += sample.moment == "load"
+            pinned += bool(sample.snapshot)
             if not sample.ok:
                 bad += 1
                 ruling.breaches.append(
@@ -36,6 +37,7 @@ def judge_consumable(facts: RunFacts, bounds: ConsumableBounds) -> Ruling:
     ruling.figure = (
         f"{plural(sampled, 'instant')} sampled under load and {plural(kills, 'disk')} left by"
         f" kills proved; {bad} bad"
+        + (f"; {pinned} looks were at a designated recovery point" if pinned else "")
     )
     ruling.exercised, ruling.trials = sampled + kills, kills
     if sampled < bounds.samples:

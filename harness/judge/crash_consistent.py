@@ -19,7 +19,7 @@ def judge_crash_consistent(facts: RunFacts, bounds: CrashConsistentBounds) -> Ru
         f" orders {', '.join(bounds.orders)}",
     )
     judged: dict[str, int] = dict.fromkeys(bounds.orders, 0)
-    pages = writes = findings = 0
+    pages = writes = findings = crashes = 0
     for trial in facts.trials:
         raw = trial.raw
         if raw is None:
@@ -31,6 +31,7 @@ def judge_crash_consistent(facts: RunFacts, bounds: CrashConsistentBounds) -> Ru
             ruling.breaches.append(f"{trial.name} (order {trial.order}): {story}")
         elif _fit(trial, raw, ruling) and trial.order in judged:
             judged[trial.order] += 1
+            crashes += trial.kind == "crash"
             pages += raw.pages_checked
             writes += raw.writes_demanded
     ruling.trials = sum(judged.values())
@@ -39,7 +40,12 @@ def judge_crash_consistent(facts: RunFacts, bounds: CrashConsistentBounds) -> Ru
         f"{findings} findings; {plural(ruling.trials, 'image')} of {pages} pages in all admissible,"
         f" {plural(writes, 'write')} demanded by order or loss rule"
     )
+    if crashes:
+        ruling.figure += f"; {crashes} after a crash of the replicator"
     ruling.demand_each(judged, bounds.trials, "judged raw workload")
+    if crashes < bounds.crashes:
+        found = plural(crashes, "image")
+        ruling.gaps.append(f"{found} after a replicator's crash, {bounds.crashes} demanded")
     return ruling
 
 

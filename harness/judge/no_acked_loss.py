@@ -19,24 +19,30 @@ def judge_no_acked_loss(facts: RunFacts, bounds: NoAckedLossBounds) -> Ruling:
         f" the modes {', '.join(bounds.modes)}",
     )
     kills: dict[str, int] = dict.fromkeys(bounds.modes, 0)
-    announced = entries = lost = 0
+    announced = entries = lost = crashes = 0
     for trial in facts.trials:
         if trial.mode not in kills:
             continue
         _check_raw(trial, ruling)
         ledger = trial.ledger
-        if ledger is None or trial.kind != "kill":
+        if ledger is None:
             continue
         announced += ledger.acked_before_kill
         lost += ledger.lost_entries
         if _kept(trial, ledger, ruling, bounds.acknowledged):
             kills[trial.mode] += 1
+            crashes += trial.kind == "crash"
             entries += ledger.acked_before_kill
     ruling.trials, ruling.exercised = sum(kills.values()), entries
     ruling.figure = f"{lost} lost of {announced} acknowledged entries in " + ", ".join(
         f"{plural(count, 'kill')} ({mode})" for mode, count in kills.items()
     )
+    if crashes:
+        ruling.figure += f"; {crashes} of them after a crash of the replicator"
     ruling.demand_each(kills, bounds.trials, "counted kill")
+    if crashes < bounds.crashes:
+        found = plural(crashes, "kill")
+        ruling.gaps.append(f"{found} after a replicator's crash, {bounds.crashes} demanded")
     return ruling
 
 

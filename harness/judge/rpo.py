@@ -25,7 +25,7 @@ def judge_rpo(facts: RunFacts, bounds: RpoBounds) -> Ruling:
     ages: list[float] = []
     kills = lost = 0
     for trial in facts.trials:
-        if trial.mode != "async" or trial.kind not in ("kill", "raw"):
+        if trial.mode != "async" or trial.kind == "fence":
             continue
         _check(trial, bounds, ruling, ages)
         ledger = trial.ledger

@@ -31,6 +31,8 @@ class Ruling:
     evidence: list[str] = field(default_factory=list)
     remark: str = ""
     """Said beside a held verdict: what the trials bound."""
+    simulated_only: bool = False
+    """No trial of the lab speaks for the claim."""
 
     def cite(self, *paths: str) -> None:
         """Add evidence, each path once."""

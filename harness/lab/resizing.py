@@ -26,8 +26,9 @@ __all__ = ["ResizeRun"]
 ENTRIES_BETWEEN: Final = 20
 FOLLOW_S: Final = 60.0
 BEGIN_S: Final = 30.0
-CUT_DELAY_S_MAX: Final = 0.12
-"""A resize takes some 10 requests of 3 to 15 ms here, after the volume's own."""
+BEGIN_POLL_S: Final = 0.001
+CUT_DELAY_S_MAX: Final = 0.04
+"""From the blob's word that a resize is on its way it takes some 5 requests of 3 to 15 ms here."""
 
 READ_BYTES: Final = 4 << 20
 Kind = Literal["grow", "shrink"]
@@ -67,7 +68,10 @@ class ResizeRun:
         self.steps.append(step)
 
     def begin(self, kind: Kind, to_bytes: int) -> float:
-        """Ask for a resize that the site will not live to see the end of; when to kill it."""
+        """Ask for a resize that the site shall not see the end of; returns when to kill it.
+
+        That is some time after the blob says that the resize is on its way.
+        """
         stage = self._stage
         if kind == "shrink":
             self._tell_guest("shrink", to_bytes)
@@ -78,10 +82,12 @@ class ResizeRun:
         )
         self.steps.append(ResizeStep(kind=kind, from_bytes=before, to_bytes=to_bytes))
         self._asking.start()
-        # The volume changes first, then the blob, request by request.
-        stage.until(
-            lambda: stage.volume_path.stat().st_size == to_bytes, BEGIN_S, f"the {kind}'s begin"
-        )
+
+        def begun() -> bool:
+            over = self._asking is None or not self._asking.is_alive()
+            return over or stage.disk.now().wording.unfinished == kind
+
+        stage.lab.stop.until(begun, BEGIN_S, f"{stage.plan.name}: the {kind}'s begin", BEGIN_POLL_S)
         return random.Random(stage.plan.seed).uniform(0.0, CUT_DELAY_S_MAX)
 
     def outcome(self, recovered_bytes: int, unfinished: str) -> ResizeOutcome:
