@@ -1,9 +1,9 @@
 """The contract of a checker: it watches one claim through one run.
 
 A checker overrides the hooks that it needs: those of `Observer`, but in place of `applied`, which
-the panel (panel.py) splits up, `written`, `changed` and `elsewhere`; and `requested` for the answers
-to operators. They are called after the shared `Scene` has taken the event in, so that `self.scene`
-is always as of now.
+the panel (panel.py) splits up, `written`, `changed` and `elsewhere`; and `requested` for what
+operators are answered. They are called after the shared `Scene` has taken the event in, so that
+`self.scene` is always as of now.
 """
 
 from harness.checkers.breach import Breach

@@ -21,12 +21,12 @@ __all__ = ["ImageJudge", "judge_afresh"]
 class ImageJudge:
     """One image, seen through the first `end` pages; pages that are bytes are footers: no data.
 
-    `wrong` is the page that nothing explains (None: all is well); `demanded` counts the entries
-    that were demanded.
+    `wrong` is the page that nothing explains (None: all is well), `told` whether that was reported;
+    `demanded` counts the entries that were demanded.
     """
 
     __slots__ = ("demanded", "end", "excused", "floor", "history", "image", "latest", "owing",
-                 "settling", "size", "wrong")  # fmt: skip
+                 "settling", "size", "told", "wrong")  # fmt: skip
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class ImageJudge:
         self.owing = 0
         self.demanded = 0
         self.wrong: int | None = None
+        self.told = False
 
     def shows(self, page: int) -> object | None:
         """The value of a page, or the size."""

@@ -177,11 +177,10 @@ class Scene:
         judge = self.judge
         if judge is None:
             return
-        sound = judge.wrong is None
         judge.settle(self.history.owed)
         if judge.demanded:
             self.judgements += 1
-        if sound and judge.wrong is not None:
+        if judge.wrong is not None and not judge.told:
             self._judge_afresh(judge.image, judge.size)
 
     def _judge_afresh(self, image: Mapping[int, object], size_bytes: int) -> None:
@@ -191,6 +190,7 @@ class Scene:
             self.history, image, size_bytes, self._owed(), self.setup.mode, where, self.rotten
         )
         self.judge.owing = len(self.history.owed)
+        self.judge.told = breach is not None
         if self.judge.demanded:
             self.judgements += 1
         self._tell(breach)
