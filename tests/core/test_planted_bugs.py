@@ -11,18 +11,24 @@ from typing import Any
 
 import pytest
 
-from engine.core import epochs, standby
+from engine.core import epochs, points, standby
+from engine.core.blob_metadata import Mark
 from engine.core.clients import Clients
 from engine.core.epochs import EpochQueue
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import Clear, Done, Put
 from engine.core.operations import REMOTE
+from engine.core.ownership import Ownership
+from engine.core.points import MarkInconsistent, Seal, TakePoint
 from engine.core.protecting import Protecting
-from engine.core.section import Section, Step
+from engine.core.recovering import Recovering
+from engine.core.resizing import ChangeSize
 from engine.core.seeding import Seeding
 from engine.core.sent_pages import SentPages
 from engine.core.shipping import Shipper
+from engine.core.upkeep import Upkeep
 from tests.core.storm import Storm
+from tests.core.test_ownership import SETTINGS
 
 SEEDS = 1500
 
@@ -69,16 +75,53 @@ def acknowledge_before_the_blob(self: Any, now_us: int, operation: Any, payload:
     operation.waits &= ~REMOTE
 
 
-def footer_goes_first(self: Any, now_us: int, event: Done) -> Any:
-    state = event.state
-    assert state is not None
-    if self._footer is None and self.step is Step.READING:
-        # Then the metadata is never marked: a blob without footer stays usable.
-        return [self._set_footer(state.etag)]
-    return original_read(self, now_us, event)
+def mount_the_live_blob(self: Any) -> Any:
+    self.metadata = replace(self.metadata, mark=Mark.NONE)
+    return original_recovery(self)
 
 
-original_read = Section._read
+original_recovery = Recovering.start
+
+
+def mark_without_keeping_the_pin(self: Any, view: Any) -> Any:
+    state = view.state()
+    taken = self._point.next(view)
+    if taken is not None:
+        return taken
+    target = replace(state, mark=Mark.RESYNC, pin=self._point.snapshot(view))
+    return view.set_metadata(target) if target != state else None
+
+
+def resize_without_an_intent(self: Any, view: Any) -> Any:
+    return self._marked(view, view.state()) or Seal(SETTINGS, None).next(view)
+
+
+def doom_everything(view: Any, _pin: str, _keep: int) -> tuple[str, ...]:
+    return tuple(sid for sid, _ in view.snapshots or ())
+
+
+def drain_nothing(self: Any) -> None:
+    original_drain(self)
+    self._barrier = None
+    self._clients._queue.clear()
+
+
+original_drain = Upkeep._drain
+
+
+def leave_the_pin(self: Any, view: Any) -> Any:
+    return self.point.next(view)
+
+
+def believe_nobody_else_took_over(self: Any, now_us: int, event: Any) -> Any:
+    self._failed = None
+    if isinstance(event, Done) and event.state is not None:
+        pairs = tuple(pair for pair in event.state.metadata if pair[0] != "mp_state")
+        event = replace(event, state=replace(event.state, metadata=pairs))
+    return original_look(self, now_us, event)
+
+
+original_look = Ownership._looked
 
 
 def lose_the_rest_of_a_region(self: Any, now_us: int, event: Any) -> Any:
@@ -121,8 +164,28 @@ BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "sync acknowledges before the blob has it": lambda patch: patch.setattr(
         Clients, "_capture", acknowledge_before_the_blob
     ),
-    "the footer goes before the mark comes": lambda patch: patch.setattr(
-        Section, "_read", footer_goes_first
+    "P10: a failover mounts the live blob whatever its mark": lambda patch: patch.setattr(
+        Recovering, "start", mount_the_live_blob
+    ),
+    "H30: a second crash in a resync pins a new point": lambda patch: patch.setattr(
+        MarkInconsistent, "next", mark_without_keeping_the_pin
+    ),
+    "H24: sizes change without an intent": lambda patch: patch.setattr(
+        ChangeSize, "next", resize_without_an_intent
+    ),
+    "H25: the tail is not cleared": lambda patch: patch.setattr(
+        ChangeSize, "_tail", lambda *_: None
+    ),
+    "H33: the pin is doomed": lambda patch: patch.setattr(points, "to_doom", doom_everything),
+    "a shrink drops what is queued": lambda patch: patch.setattr(Upkeep, "_drain", drain_nothing),
+    "writes go past a smaller size": lambda patch: patch.setattr(
+        Upkeep, "_limit_writes", lambda _: None
+    ),
+    "order interval: the pin is left where it was": lambda patch: patch.setattr(
+        TakePoint, "next", leave_the_pin
+    ),
+    "H10: a standby takes over whoever owns": lambda patch: patch.setattr(
+        Ownership, "_looked", believe_nobody_else_took_over
     ),
     "seeding forgets the rest of a region": lambda patch: patch.setattr(
         Seeding, "volume_read", lose_the_rest_of_a_region
