@@ -110,7 +110,7 @@ def _candidates(
     schedules: Iterable[Schedule], count: int, system: System, result: MaterialiseResult
 ) -> Iterator[tuple[int, int, Candidate]]:
     """Seed, running number and disk, each different disk once."""
-    seen: list[str] = []
+    seen: dict[str, int] = {}
     for schedule in schedules:
         if result.disasters == count:
             return
@@ -120,7 +120,7 @@ def _candidates(
         for number, candidate in enumerate(collector.found):
             digest = candidate.digest()
             if digest not in seen:
-                seen.append(digest)
+                seen[digest] = schedule.seed
                 yield schedule.seed, number, candidate
 
 

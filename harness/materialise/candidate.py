@@ -150,9 +150,12 @@ def _is_data(value: object) -> bool:
 
 
 def _value(value: object) -> object:
-    """Of a page that rotted, what it held before any rot."""
-    if not isinstance(value, tuple):
+    """Of a page that rotted, what it held before any rot; of a foreign core's nonsense, bytes."""
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == "rotten":
+        inner = _value(value[1])
+        return inner if isinstance(inner, Rotten) else Rotten(inner)
+    if isinstance(value, int) and 0 <= value < 1 << 62:
         return value
-    while isinstance(value, tuple):
-        _, value = value
-    return Rotten(value)
+    if isinstance(value, bytes) and len(value) == PAGE_BYTES:
+        return value
+    return repr(value).encode()[:PAGE_BYTES].ljust(PAGE_BYTES, b"?")
