@@ -32,12 +32,16 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One bench; `azurite` is the default service: 3.35 where raw speed counts (facts.md 0)."""
+    """One bench; `azurite` is the default service: 3.35 where raw speed counts (facts.md 0).
+
+    offline: it needs no blob service, and none is started.
+    """
 
     name: str
     purpose: str
     azurite: AzuriteVersion
     bounds: tuple[Bound, ...] = field(default=())
+    offline: bool = False
 
     def load(self) -> Callable[[Scene], Measurements]:
         """Import the bench's own module; the others are not needed."""
@@ -92,6 +96,19 @@ _ALL: Final = (
         "memory and time to seed a huge, nearly empty volume",
         "3.37",
         (_at_most("peak_rss_mib", 200),),
+    ),
+    Bench(
+        "sim",
+        "simulated disasters a second, every claim checked",
+        "3.37",
+        (
+            _at_least("disasters_per_s", 500),
+            _at_least("vs_empty_hypothesis", 3),
+            _at_least("scaling_2_cores", 1.8),
+            _at_least("steps_mean", 40),
+            _at_least("store_requests_mean", 50),
+        ),
+        offline=True,
     ),
 )
 

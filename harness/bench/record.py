@@ -33,7 +33,7 @@ def measure(name: str, bench: Callable[[Scene], Measurements], order: BenchOrder
     """Run one bench on a scene of its own, with an eye on the machine."""
     surroundings = machine(Path(tempfile.gettempdir()))
     with MachineWatch() as watch, Scene(order) as scene:
-        service = f"Azurite {scene.service.version}"
+        service = "none" if order.offline else f"Azurite {scene.service.version}"
         found = bench(scene)
     use = watch.use
     reasons = disturbances(use, found.spreads(), os.cpu_count() or 1)

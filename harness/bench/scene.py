@@ -31,16 +31,23 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class BenchOrder:
-    """What is asked of a bench; `quick` measures less of everything: to see that it works."""
+    """What is asked of a bench; `quick` measures less of everything: to see that it works.
+
+    offline: it needs no blob service.
+    """
 
     azurite: AzuriteVersion
     pairs: int
     quick: bool = False
+    offline: bool = False
     say: Say = field(default=lambda _text: None)
 
 
 class Scene:
-    """A folder and a running Azurite with an empty container; use it as a context manager."""
+    """A folder and a running Azurite with an empty container; use it as a context manager.
+
+    A bench that needs no service has the folder alone.
+    """
 
     def __init__(self, order: BenchOrder) -> None:
         self.order = order
@@ -98,7 +105,8 @@ class Scene:
     def __enter__(self) -> Self:
         self._scratch = Scratch(SCRATCH_BYTES)
         try:
-            self.renew()
+            if not self.order.offline:
+                self.renew()
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -45,6 +45,7 @@ def bench_command(
         azurite=find_azurite(azurite, bench),
         pairs=min(pairs, QUICK_PAIRS) if quick else pairs,
         quick=quick,
+        offline=bench.offline,
         say=_progress(name),
     )
     result = measure(name, bench.load(), order)
