@@ -69,7 +69,7 @@ def _loss_breach(judge: ImageJudge, mode: str, where: str) -> Breach:
     demanded = judge.history.entry_at(judge.floor.get(page, 0))
     expected = f"{demanded} or newer"
     found = show(page, judge.shows(page))
-    resize = page == SIZE
+    resize = demanded is not None and demanded.kind == "resize"
     claim = "resize-faithful" if resize else LOSS_CLAIMS[mode]
     cause = "acknowledged-resize-lost" if resize else "acknowledged-write-lost"
     place = "the size" if resize else f"page {page}"

@@ -143,7 +143,8 @@ class Run:
         self.apply(SetProperties(blob="db", length=size + PAGE), node)
 
     def snapshot(self, kind: str = "request", node: str = "primary", **keys: str) -> str:
-        pairs = self.pairs(mark="none", pin="", intent="", doomed="", point=kind, **keys)
+        own = {"point": kind, "sequence": str(len(self.blob.snapshots) + 1), **keys}
+        pairs = self.pairs(mark="none", pin="", intent="", doomed="", **own)
         return self.apply(TakeSnapshot(blob="db", metadata=pairs), node)
 
     def delete(self, snapshot: str, node: str = "primary") -> None:

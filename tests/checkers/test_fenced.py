@@ -1,0 +1,101 @@
+"""fenced on hand-written histories, in both directions."""
+
+import pytest
+
+from tests.checkers.history_run import Run
+
+
+def after_failover() -> Run:
+    run = Run()
+    run.replicated(0)
+    run.failover()
+    assert run.found() == set()
+    return run
+
+
+def test_a_failover_by_the_book_is_fine_and_counts() -> None:
+    run = after_failover()
+    run.put(3, 0, node="standby")
+    run.end(run.write(0), error=5)
+    run.flush()
+    assert run.found() == set()
+    assert run.exercised("fenced") >= 2
+
+
+def test_a_late_put_of_the_old_primary_is_told() -> None:
+    run = after_failover()
+    run.put(0, 1)
+    assert run.found() == {("fenced", "changed-by-another")}
+
+
+@pytest.mark.parametrize("what", ["length", "snapshot", "clear"])
+def test_other_late_changes_of_the_old_primary_are_told(what: str) -> None:
+    run = after_failover()
+    match what:
+        case "length":
+            run.length(3 << 20)
+        case "snapshot":
+            run.snapshot()
+        case _:
+            run.clear(7)
+    assert ("fenced", "changed-by-another") in run.found()
+
+
+def test_metadata_of_the_old_primary_is_told() -> None:
+    run = after_failover()
+    run.meta("primary", label="mine")
+    assert ("fenced", "metadata-by-another") in run.found()
+
+
+def test_an_acknowledgement_after_the_mount_is_told() -> None:
+    run = after_failover()
+    run.end(run.write(0), promised=False)
+    assert run.found() == {("fenced", "acknowledged-after-the-mount")}
+
+
+def test_a_point_acknowledged_after_the_mount_is_told() -> None:
+    run = after_failover()
+    run.end(run.begin("point"), promised=False)
+    assert ("fenced", "acknowledged-after-the-mount") in run.found()
+
+
+def test_a_mount_without_owning_is_told() -> None:
+    run = Run()
+    run.mount("standby")
+    assert run.found() == {("fenced", "mounted-without-owning")}
+
+
+def test_owning_takes_a_later_term() -> None:
+    run = Run()
+    run.meta("standby", owner="standby")
+    assert ("fenced", "owned-without-a-term") in run.found()
+
+
+def test_a_term_never_falls() -> None:
+    run = after_failover()
+    run.meta("standby", term="1")
+    assert ("fenced", "term-fell") in run.found()
+
+
+def test_two_standbys_must_not_both_hand_over() -> None:
+    run = after_failover()
+    run.mount("standby-2", term=2)
+    assert run.claims() == {"fenced"}
+
+
+def test_a_second_failover_in_a_later_term_is_fine() -> None:
+    run = after_failover()
+    run.failover("standby-2")
+    run.put(3, 0, node="standby-2")
+    assert run.found() == set()
+
+
+def test_the_mounted_point_must_not_be_removed_by_others() -> None:
+    run = Run()
+    pin = run.snapshot("resync")
+    run.meta(mark="resync", pin=pin, doomed="")
+    run.meta("standby", owner="standby", term="2")
+    run.mount("standby", snapshot=pin)
+    assert run.found() == set()
+    run.delete(pin, node="primary")
+    assert ("fenced", "removed-the-mounted-point") in run.found()
