@@ -56,6 +56,9 @@ class Calm:
         """The one that owns the blob, or one of those that could, by the seed."""
         if self.site.mounted:
             return self.site.mounted[-1][0]
+        owner = self._metadata().get("mp_owner", "")
+        if owner != "primary" and owner in self.site.nodes:
+            return owner  # it died on its way to the mount; nobody else is the owner's heir
         primary = self.site.nodes["primary"]
         standby = self.site.nodes["standby"]
         acting = getattr(getattr(standby.process, "machine", None), "phase", "")

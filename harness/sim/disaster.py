@@ -4,6 +4,7 @@ First the storm: the schedule's steps, safety alone. Then the calm (calm.py): a 
 good, the rest stays broken, and everything must come to rest within a bound.
 """
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -75,6 +76,8 @@ def trace_disaster(
     world = World(schedule.seed, [panel, *observers], story)
     effective, waiting_for = 0, ""
     errors: tuple[Finding, ...] = ()
+    collects = gc.isenabled()
+    gc.disable()  # a run makes no garbage worth looking for while it lasts
     try:
         site = Site(schedule, system, world)
         script = Script(schedule, site)
@@ -88,6 +91,9 @@ def trace_disaster(
         kind = type(error).__name__
         what = f"asked for what cannot be done: {kind}: {error!s:.200}"
         errors = (_core_error(world, f"impossible-{kind}", what),)
+    finally:
+        if collects:
+            gc.enable()
     outcome = Outcome(
         findings=(*panel.findings, *errors), exercised=panel.exercised, fired=world.fired,
         digest=world.digest(), events=world.events, store_requests=world.requests,

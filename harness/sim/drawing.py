@@ -159,7 +159,7 @@ class _Drawing:
         resizes, points = self.chance(0.45), self.chance(0.35)
         zeroes, flushes = self.pick((0.0, 0.1, 0.25)), self.pick((0.05, 0.15, 0.3))
         fua = self.pick((0.0, 0.1, 0.3))
-        count = 36 + self.upto(24)
+        count = 34 + self.upto(20)
         bursts = 3 + self.upto(5)
         begins = sorted(self.start_us + self.upto(self.span_us) for _ in range(bursts))
         self._use_hot_pages()
@@ -189,8 +189,8 @@ class _Drawing:
     def _extent(self, most: int) -> tuple[int, int]:
         page = self.hot[int(self.random() * len(self.hot))]
         pages = 1 + int(self.random() * most)
-        if self.random() < 0.03:
-            pages = 100 + self.upto(200)
+        if self.random() < 0.015:
+            pages = 16 + self.upto(48)
         return page, max(1, min(pages, self.size // PAGE - page))
 
     def _resize(self, at_us: int) -> None:
