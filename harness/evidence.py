@@ -18,6 +18,7 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.redaction import redact, redact_value, register_secret
+from harness.simulation_record import SimulationRecord
 
 __all__ = [
     "SCHEMA",
@@ -122,9 +123,9 @@ class Trial(_Record, frozen=True, kw_only=True):
     """One disaster, or one run without: what was done, seen and proved.
 
     `mode` and `order` are the engine's (sync, sync-on-flush, async; strict, flush); `kind` is
-    "kill", "raw", "fence" or "baseline". A trial that does not count says why. `facts` are named
-    figures, units last in the name; the reports draw recoveries, RPO and RTO from `rto.*_at_s`
-    and `ledger.oldest_lost_age_s` (harness.judge.facts.flat).
+    "kill", "raw", "fence", "resize", "crash" or "baseline". A trial that does not count says why.
+    `facts` are named figures, units last in the name; the reports draw recoveries, RPO and RTO
+    from `rto.*_at_s` and `ledger.oldest_lost_age_s` (harness.judge.facts.flat).
     """
 
     name: str
@@ -154,6 +155,7 @@ class RunRecord(_Record, frozen=True, kw_only=True):
     `environment` describes the machine, `tested_against` the services and tools with their
     versions, `limits` what this run does not show, in sentences. `interrupted`: the run was stopped
     before its plan was done. `internal_errors` holds paths of tracebacks: defects of ours.
+    `simulation`: what the simulated disasters of the profile showed; None: it asks for none.
     """
 
     schema: str = SCHEMA
@@ -169,6 +171,7 @@ class RunRecord(_Record, frozen=True, kw_only=True):
     trials: list[Trial]
     interrupted: bool = False
     internal_errors: list[str] = []
+    simulation: SimulationRecord | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -6,6 +6,8 @@ A profile is `scenarios/profiles/NAME.toml` (or any file given by its path):
     [demand.rpo]
     rpo_seconds = 5
     trials = 3
+    [swarm]
+    disasters = 4000
 
 Unknown keys, unknown claims and bounds that are not positive are errors that name the file and the
 key: a misspelt bound must not be a bound that nobody checks.
@@ -31,8 +33,11 @@ __all__ = [
     "ConsumableBounds",
     "CrashConsistentBounds",
     "DirectWriteBounds",
+    "ExplorePlan",
     "FencedBounds",
+    "MaterialisePlan",
     "MetadataFaithfulBounds",
+    "MutantsPlan",
     "NoAckedLossBounds",
     "PointsHonestBounds",
     "Profile",
@@ -40,6 +45,7 @@ __all__ = [
     "RpoBounds",
     "RtoBounds",
     "SimulationBounds",
+    "SwarmPlan",
     "load_profile",
     "profile_names",
 ]
@@ -163,12 +169,48 @@ BOUNDS: Final[Mapping[str, type[Bounds]]] = {
 _B = TypeVar("_B", bound=Bounds)
 
 
+class SwarmPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """So many drawn disasters in simulation, every claim checked."""
+
+    disasters: Count
+
+
+class ExplorePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every crash at every store request of the workloads; all `pairs` of the small one."""
+
+    pairs: bool = False
+
+
+class MaterialisePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Real disks of so many disasters of the swarm, proved and booted."""
+
+    boots: Count
+
+
+class MutantsPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The kill matrix is run anew, each planted bug with so many seeds."""
+
+    seeds: Count
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """The demanded claims with their bounds, in the catalogue's order."""
+    """The demanded claims with their bounds, in the catalogue's order; what is simulated besides.
+
+    A part of the simulation that is None is not run.
+    """
 
     name: str
     title: str
     demands: dict[str, Bounds]
+    swarm: SwarmPlan | None = None
+    explore: ExplorePlan | None = None
+    materialise: MaterialisePlan | None = None
+    mutants: MutantsPlan | None = None
+
+    @property
+    def simulates(self) -> bool:
+        """Something is simulated at all."""
+        return any((self.swarm, self.explore, self.materialise, self.mutants))
 
     def bounds(self, claim: str, shape: type[_B]) -> _B | None:
         """Give the bounds of a claim, or None if it is not demanded."""
@@ -179,6 +221,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     demand: dict[str, dict[str, Any]]
+    swarm: SwarmPlan | None = None
+    explore: ExplorePlan | None = None
+    materialise: MaterialisePlan | None = None
+    mutants: MutantsPlan | None = None
 
 
 def profile_names() -> list[str]:
@@ -198,12 +244,23 @@ def load_profile(name: str) -> Profile:
     try:
         content = msgspec.convert(tables, _File)
     except msgspec.ValidationError as error:
-        raise UsageError(f"profile {path.name}: {error}; keys are title and demand") from error
+        keys = ", ".join(_File.__struct_fields__)
+        raise UsageError(f"profile {path.name}: {error}; keys are {keys}") from error
     if not content.demand:
         raise UsageError(f"profile {path.name} demands nothing; add a table [demand.CLAIM]")
     demands = {claim: _read_bounds(path, claim, keys) for claim, keys in content.demand.items()}
     ordered = {claim: demands[claim] for claim in CLAIMS if claim in demands}
-    return Profile(name=path.stem, title=content.title, demands=ordered)
+    if content.materialise is not None and content.swarm is None:
+        raise UsageError(f"profile {path.name}: [materialise] needs the disasters of a [swarm]")
+    return Profile(
+        name=path.stem,
+        title=content.title,
+        demands=ordered,
+        swarm=content.swarm,
+        explore=content.explore,
+        materialise=content.materialise,
+        mutants=content.mutants,
+    )
 
 
 def _no_such_profile(name: str, path: Path) -> str:

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def certify_command(
-    profile: Annotated[str, typer.Option(help="Name of a profile, or the path of one.")] = "first",
+    profile: Annotated[str, typer.Option(help="Name of a profile, or the path of one.")] = "quick",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the certificate; default: a new one below out/.")
     ] = None,

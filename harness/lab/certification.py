@@ -37,6 +37,7 @@ from harness.lab.plan import TrialPlan
 from harness.lab.priority import PRIMARY_GUEST_NICE, set_nice
 from harness.lab.recovery_room import RecoveryRoom
 from harness.lab.scratch import Scratch
+from harness.lab.simulation import Simulation
 from harness.lab.stage import GuestMaker, Lab
 from harness.lab.store_log import StoreLog
 from harness.lab.surroundings import limits, machine, tested_against
@@ -44,6 +45,7 @@ from harness.lab.trial import TrialOutcome, run_trial
 from harness.lab.waiting import StopSignal
 from harness.parts import guest_cache
 from harness.profile import Profile
+from harness.simulation_record import SimulationRecord
 
 __all__ = ["Progress", "Request", "certify"]
 
@@ -95,8 +97,10 @@ def certify(request: Request, stop: StopSignal) -> RunRecord:
             progress=request.progress,
         )
         outcomes = ask_again(lab, _run_all(lab, request.plans))
+        simulation = _simulate(request, scratch, stop)
         service = view.version or "unknown"
-    record = _record(request, outcomes, started, surroundings, tested_against(service, accelerator))
+    against = tested_against(service, accelerator)
+    record = _record(request, outcomes, simulation, started, surroundings, against)
     record = structs.replace(record, interrupted=stop.is_set)
     write_run(request.evidence, record)
     return record
@@ -187,9 +191,24 @@ def _run_until_it_counts(lab: Lab, plan: TrialPlan) -> list[TrialOutcome]:
     return outcomes
 
 
+def _simulate(request: Request, scratch: Scratch, stop: StopSignal) -> SimulationRecord | None:
+    """The simulated part; after the trials, for their times are measured."""
+    if not request.profile.simulates:
+        return None
+    return Simulation(
+        profile=request.profile,
+        seed=request.seed,
+        scratch=scratch.folder("simulation"),
+        evidence=request.evidence,
+        stop=stop,
+        tell=lambda what: request.progress("simulation", what),
+    ).run()
+
+
 def _record(
     request: Request,
     outcomes: Sequence[TrialOutcome],
+    simulation: SimulationRecord | None,
     started: datetime,
     surroundings: dict[str, str],
     against: dict[str, str],
@@ -207,11 +226,14 @@ def _record(
         environment=surroundings,
         tested_against=against,
         limits=limits(
-            against["blob service"], max((plan.volume_bytes for plan in request.plans), default=0)
+            against["blob service"],
+            max((max(plan.volume_bytes, plan.grown_bytes) for plan in request.plans), default=0),
+            simulated=simulation is not None,
         ),
-        claims=judge_run(facts, request.profile),
+        claims=judge_run(facts, request.profile, simulation),
         trials=[outcome.trial for outcome in outcomes],
         internal_errors=[outcome.internal_error for outcome in outcomes if outcome.internal_error],
+        simulation=simulation,
     )
 
 

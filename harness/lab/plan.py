@@ -111,22 +111,20 @@ def plan_for_profile(profile: Profile, seed: int) -> list[TrialPlan]:
     fenced = profile.bounds("fenced", FencedBounds)
     loss = profile.bounds("no-acked-loss", NoAckedLossBounds)
     rpo = profile.bounds("rpo", RpoBounds)
+    raws = max((bounds.trials for bounds in (crash, direct) if bounds is not None), default=0)
+    changes = _changes(profile)
     return plan_trials(
         seed,
-        kills=_kills(profile),
-        raws=max((bounds.trials for bounds in (crash, direct) if bounds is not None), default=0),
+        kills=_kills(profile, besides=len(_RAW) * raws + len(changes)),
+        raws=raws,
         fences=0 if fenced is None else fenced.trials,
         least=max([b.acknowledged for b in (loss, rpo) if b is not None], default=100),
-        changes=[
-            *_resizes(profile),
-            *(_CRASHES[0] for _ in range(0 if loss is None else loss.crashes)),
-            *(_CRASHES[1] for _ in range(0 if crash is None else crash.crashes)),
-        ],
+        changes=changes,
     )
 
 
-def _kills(profile: Profile) -> dict[Mode, int]:
-    """Kills of a ledger workload in each mode."""
+def _kills(profile: Profile, besides: int) -> dict[Mode, int]:
+    """Kills of a ledger workload in each mode; `besides`: trials that end in a kill as well."""
     kills: dict[Mode, int] = dict.fromkeys(MODES, 0)
     loss = profile.bounds("no-acked-loss", NoAckedLossBounds)
     if loss is not None:
@@ -134,10 +132,11 @@ def _kills(profile: Profile) -> dict[Mode, int]:
     rpo = profile.bounds("rpo", RpoBounds)
     if rpo is not None:
         kills["async"] = max(kills["async"], rpo.trials)
-    whole = [profile.demands[c].trials for c in ("rto", "boots") if c in profile.demands]
+    whole = [profile.demands[c].trials for c in ("rto",) if c in profile.demands]
+    whole += [profile.demands[c].trials - besides for c in ("boots",) if c in profile.demands]
     looks = profile.bounds("consumable", ConsumableBounds)
     if looks is not None:
-        whole += [looks.trials, -(-looks.samples // LOOKS_A_TRIAL)]
+        whole += [looks.trials - besides, -(-looks.samples // LOOKS_A_TRIAL)]
     while sum(kills.values()) < max(whole, default=0):
         fewest = min(MODES, key=lambda mode: kills[mode])
         kills[fewest] += 1
@@ -161,16 +160,21 @@ _CRASHES: Final = (
 )
 
 
-def _resizes(profile: Profile) -> list[Change]:
-    """Whole resizes and cut ones, in turn in each mode; points and metadata need whole ones."""
-    bounds = profile.bounds("resize-faithful", ResizeFaithfulBounds)
-    also = [profile.demands[c].trials for c in ("points-honest",) if c in profile.demands]
-    whole = max([0 if bounds is None else bounds.trials, *also])
-    cuts = 0 if bounds is None else bounds.cuts
-    return [
-        *(_RESIZES[number % len(_RESIZES)] for number in range(whole)),
-        *(_CUTS[number % len(_CUTS)] for number in range(cuts)),
+def _changes(profile: Profile) -> list[Change]:
+    """Whole resizes, cut ones and crashes, in turn in each mode; each has points."""
+    resizes = profile.bounds("resize-faithful", ResizeFaithfulBounds)
+    loss = profile.bounds("no-acked-loss", NoAckedLossBounds)
+    crash = profile.bounds("crash-consistent", CrashConsistentBounds)
+    points = profile.demands.get("points-honest")
+    others = [
+        *(_CUTS[number % len(_CUTS)] for number in range(0 if resizes is None else resizes.cuts)),
+        *(_CRASHES[0] for _ in range(0 if loss is None else loss.crashes)),
+        *(_CRASHES[1] for _ in range(0 if crash is None else crash.crashes)),
     ]
+    whole = 0 if resizes is None else resizes.trials
+    if points is not None:
+        whole = max(whole, points.trials - len(others))
+    return [*(_RESIZES[number % len(_RESIZES)] for number in range(whole)), *others]
 
 
 def plan_trials(

@@ -20,7 +20,9 @@ PREFIX: Final = "mplab-"
 SOCKET_PATH_MAX: Final = 107
 """unix(7): sun_path has 108 bytes, the last of them zero."""
 
-BELOW_MAX: Final = len("12345678/kill-sync-on-flush-10-again-2/primary/state/control.sock")
+BELOW_MAX: Final = len(
+    "12345678/resize-sync-on-flush-in-shrink-10-again-2/primary/state/control.sock"
+)
 """The longest path below the prefix: the random part, a trial, an engine's control socket."""
 
 

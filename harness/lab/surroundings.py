@@ -37,6 +37,10 @@ _LIMITS: Final = (
         " does."
     ),
 )
+_SIMULATED: Final = (
+    "Simulated disasters run the engine's protocol core against a model of the service, the volume"
+    " and the network: the code around the core is shown by the trials on real parts only."
+)
 _EMULATOR: Final = (
     "The blob service is Azurite, an emulator: real Azure, with its reordering, throttling and"
     " replication, is not shown."
@@ -60,10 +64,11 @@ _VOLUMES: Final = (
 )
 
 
-def limits(service: str, volume_bytes_max: int) -> list[str]:
+def limits(service: str, volume_bytes_max: int, *, simulated: bool = False) -> list[str]:
     """Sentences about what this run does not show, for its service and its largest volume."""
     emulated = [_EMULATOR] if service.startswith("Azurite") else []
-    return [*emulated, _VOLUMES.format(mib=-(-volume_bytes_max // (1 << 20))), *_LIMITS]
+    model = [_SIMULATED] if simulated else []
+    return [*emulated, _VOLUMES.format(mib=-(-volume_bytes_max // (1 << 20))), *_LIMITS, *model]
 
 
 def machine(scratch: Path) -> dict[str, str]:
