@@ -106,7 +106,7 @@ class PrimaryMachine:
     ) -> list[Command]:
         """Take one event, decide, return what is to be done. The only entry."""
         self._now_us = now_us
-        if self._standing.phase in ENDED:
+        if self._standing.ended:
             return self._clients.turn_away(event)
         match event:
             case LocalDone():
@@ -143,26 +143,28 @@ class PrimaryMachine:
 
     def status(self, now_us: int) -> PrimaryStatus:
         """What may honestly be said now."""
-        oldest = self._clients.oldest_us()
+        clients, keeper, shipper = self._clients, self._keeper, self._shipper
+        phase = self._standing.phase
+        oldest = clients.oldest_us()
         walked, whole = self._way.copying.progress()
         recoverable, kind, taken_us = self._way.changing.recoverable()
         return PrimaryStatus(
-            phase=self.phase.value,
-            reason=self.reason,
-            protected=self.phase is Phase.RUNNING
-            and self._keeper.holds(now_us)
-            and self._clients.is_within_bound(now_us),
-            authority_left_us=max(0, self._keeper.authority_us - now_us),
+            phase=phase,
+            reason=self._standing.reason,
+            protected=phase is Phase.RUNNING
+            and keeper.holds(now_us)
+            and clients.is_within_bound(now_us),
+            authority_left_us=max(0, keeper.authority_us - now_us),
             lag_us=0 if oldest is None else now_us - oldest,
-            lag_bytes=self._clients.lag_bytes(),
-            puts_in_flight=self._shipper.in_flight(),
+            lag_bytes=clients.lag_bytes(),
+            puts_in_flight=shipper.in_flight(),
             operations_open=len(self._operations),
             operations_held=self._operations.held(),
             acknowledged=self._operations.acknowledged,
-            puts_done=self._shipper.puts_done,
-            bytes_done=self._shipper.bytes_done,
-            puts_refused=self._shipper.puts_refused,
-            puts_unknown=self._shipper.puts_unknown,
+            puts_done=shipper.puts_done,
+            bytes_done=shipper.bytes_done,
+            puts_refused=shipper.puts_refused,
+            puts_unknown=shipper.puts_unknown,
             seeded_bytes=walked,
             seed_bytes=whole,
             volume_bytes=self._way.volume_bytes,
@@ -312,33 +314,29 @@ class PrimaryMachine:
 
     def _settle(self, now_us: int, out: list[Command]) -> list[Command]:
         """Send what may be sent, answer what may be answered, finish what waits for emptiness."""
-        if self._standing.phase in ENDED:
+        if self._standing.ended:
             return out
-        out = [*out, *self._shipper.pump(now_us)]
+        out += self._shipper.pump(now_us)
         if self._replies:
             out += self._replies
             self._replies = []
-        if self._operations.held():
-            out += self._operations.release(now_us)
+        out += self._operations.release(now_us)
         trouble = self._shipper.trouble
         if trouble is shipping.Trouble.FENCED:
             return [*out, *self._fenced(now_us, self._shipper.detail)]
         if trouble is not None:
             return [*out, *self._end(Phase.HALTED, self._shipper.detail)]
-        if self._standing.phase is Phase.SEALING:
+        phase = self._standing.phase
+        if phase is Phase.RUNNING:
+            out += self._upkeep.pump(now_us, stopping=False)
+        elif phase is Phase.STOPPING:
+            out += self._upkeep.pump(now_us, stopping=True)
+            out += self._release_when_drained()
+        elif phase is Phase.SEALING:
             out += self._way.seal_when_drained(now_us)
-        elif self._standing.phase in PROMISING:
-            out += self._keep_up(now_us)
-        elif self._upkeep.busy and self._standing.phase in COPYING:
+        elif phase in COPYING:
             out += self._upkeep.pump_copying(now_us)
         return out
-
-    def _keep_up(self, now_us: int) -> list[Command]:
-        """Protected: points, sizes; and, if it is to stop, the end."""
-        stopping = self._standing.phase is Phase.STOPPING
-        self._upkeep.close_if_wanted()
-        out = self._upkeep.pump(now_us, stopping=stopping) if self._upkeep.busy else []
-        return [*out, *self._release_when_drained()] if stopping else out
 
     def _renewed(self, now_us: int, event: StoreAnswer) -> list[Command]:
         out = self._keeper.handle(now_us, event)
@@ -364,6 +362,7 @@ class PrimaryMachine:
     def _end(self, phase: Phase, detail: str) -> list[Command]:
         self._standing.phase = phase
         self._standing.reason = detail
+        self._standing.ended = True
         self._keeper.forget()
         self._shipper.open = False
         self._dirty.drop_parked()

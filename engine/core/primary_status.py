@@ -36,16 +36,17 @@ COPYING = (Phase.SEEDING, Phase.RESYNCING)
 
 
 class Standing:
-    """The phase and its reason, shared by the parts of one primary."""
+    """The phase and its reason, shared by the parts of one primary; `ended`: the phase is final."""
 
-    __slots__ = ("phase", "reason")
+    __slots__ = ("ended", "phase", "reason")
 
     def __init__(self) -> None:
         self.phase = Phase.OFF
         self.reason = ""
+        self.ended = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take three times as long to make
 class PrimaryStatus:
     """Times in microseconds on the primary's monotonic clock; Unknown counts as unsent.
 

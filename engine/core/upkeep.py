@@ -151,11 +151,6 @@ class Upkeep:
             self._close()
         return self.start(now_us)
 
-    def close_if_wanted(self) -> None:
-        """Order `interval`: close it early, if somebody waits for that."""
-        if self._closes and self._clients.wants_closing():
-            self._close()
-
     def close_before_leaving(self) -> bool:
         """Order `interval`: whether the last interval is still to be closed."""
         if self._closes and self._clients.has_unclosed() and not self.busy:
@@ -175,6 +170,9 @@ class Upkeep:
     def pump(self, now_us: int, *, stopping: bool) -> list[Command]:
         """Go on as far as possible; only while the volume is protected."""
         out: list[Command] = []
+        if self._closes and self._clients.wants_closing():
+            # Somebody waits for the interval to be closed.
+            self._close()
         if self._step is Step.NONE:
             if not self._errands or now_us < self._resume_us:
                 return out
@@ -308,12 +306,13 @@ class Upkeep:
         self._way.leave_online(self._way.changing.leave().number, None)
         note = Note("point-refused", (("kind", errand.kind.value),))
         if stopping:
-            return [note, *self._end(now_us, EIO)]
+            return [note, *self._end(now_us, EIO), *self._shipper.pump(now_us)]
         self._errand = None
         self._step = Step.NONE
         self._errands.appendleft(errand)
         self._resume_us = now_us + LIMIT_BACKOFF_US
-        return [note, SetTimer(RESUME_TIMER, self._resume_us)]
+        again = SetTimer(RESUME_TIMER, self._resume_us)
+        return [note, again, *self._shipper.pump(now_us)]
 
     # ── deletions ─────────────────────────────────────────────────────────────────────────────
 
