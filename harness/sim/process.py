@@ -54,7 +54,7 @@ class Process:
     """Runs until it is killed. `held`: events do not go straight to the machine."""
 
     __slots__ = (
-        "_busy_us", "_fuse", "_local_us", "_timers", "_waiting", "alive", "handled", "held",
+        "_fuse", "_going", "_local_us", "_timers", "_waiting", "alive", "handled", "held",
         "machine", "node", "paused", "session", "site",
     )  # fmt: skip
 
@@ -71,7 +71,7 @@ class Process:
         self.paused = False
         self._waiting: list[Event] = []
         self._timers: dict[str, tuple[int, int]] = {}
-        self._busy_us = 0
+        self._going = False
         self._local_us = 0
         self._fuse = -1
 
@@ -117,12 +117,9 @@ class Process:
         if not self.alive or not self.paused:
             return
         self.paused = False
-        self.settle_held()
-        waiting, self._waiting = self._waiting, []
         if self.node.random() < 0.5:
-            waiting.sort(key=lambda event: type(event) is TimerFired)
-        for event in waiting:
-            self.deliver(event)
+            self._waiting.sort(key=lambda event: type(event) is TimerFired)
+        self._go_on()
 
     def spare(self) -> None:
         """A crash that was to come does not come."""
@@ -131,35 +128,40 @@ class Process:
 
     def settle_held(self) -> None:
         """Events go straight to the machine if nothing holds them."""
-        slow = "slow-process" in self.node.conditions or self._busy_us > self.site.world.now_us
-        self.held = self.paused or slow or self._fuse >= 0 or not self.alive
+        slow = "slow-process" in self.node.conditions
+        held = self.paused or slow or self._waiting or self._fuse >= 0 or not self.alive
+        self.held = bool(held)
 
     def _hold(self, event: Event) -> None:
-        if not self.alive:
-            return
-        slow = self.node.condition("slow-process")
-        if self.paused:
+        """One queue, so that nothing overtakes what came before."""
+        if self.alive:
             self._waiting.append(event)
-        elif slow is not None:
-            slow.struck = True
-            world = self.site.world
-            world.fire("slow-process", self.node.name)
-            self._busy_us = max(self._busy_us, world.now_us) + SLOW_EVENT_US
-            world.at(self._busy_us, self._deliver_late, event)
-        elif self._busy_us > self.site.world.now_us:
-            # It is fast again, but what came before has not been taken in: a queue keeps its order.
-            self._busy_us += 1
-            self.site.world.at(self._busy_us, self._deliver_late, event)
-        else:
-            self._handle_on_fuse(event)
+            if not self._going:
+                self._go_on()
 
-    def _deliver_late(self, event: Event, _second: object) -> None:
-        if self.paused:
-            self._waiting.append(event)
-        elif self.alive:
-            self._handle_on_fuse(event)
-            if self.alive:
-                self.settle_held()
+    def _go_on(self) -> None:
+        """Take in what waits: at once, or one event after another if the process is slow."""
+        while self._waiting and not self.paused and self.alive:
+            slow = self.node.condition("slow-process")
+            if slow is not None:
+                slow.struck = True
+                world = self.site.world
+                world.fire("slow-process", self.node.name)
+                self._going = True
+                world.at(world.now_us + SLOW_EVENT_US, self._take_one)
+                return
+            self._going = True
+            self._handle_on_fuse(self._waiting.pop(0))
+            self._going = False
+        self.settle_held()
+
+    def _take_one(self, _first: object, _second: object) -> None:
+        self._going = False
+        if self._waiting and not self.paused and self.alive:
+            self._going = True
+            self._handle_on_fuse(self._waiting.pop(0))
+            self._going = False
+        self._go_on()
 
     def _handle_on_fuse(self, event: Event) -> None:
         """As `deliver`, and it may die between two commands."""
