@@ -105,7 +105,7 @@ def trace_disaster(
 def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:
     world = site.world
     for name in site.nodes:  # after the steps at 0, so that a fault can strike the first request
-        world.at(0, lambda name, _second: site.start(name), name)
+        world.at(0, site.come_up, name)
     last_us = schedule.steps[-1].at_us if schedule.steps else 0
     world.run(last_us + AFTERMATH_US)
     calm = Calm(script, site, LIVE_US)

@@ -89,6 +89,10 @@ class Site:
             process.deliver(Started(node.last_lease))
         return True
 
+    def come_up(self, name: str, _second: object) -> None:
+        """The first process of a node."""
+        self.start(name)
+
     def die(self, process: Process) -> None:
         """A process is killed now."""
         if process.alive:
