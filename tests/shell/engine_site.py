@@ -208,6 +208,13 @@ class Site:
         client = NbdClient(f"unix:{self.folder}/{name}.sock")
         return client.hello().go(name)
 
+    def ask(self, request: str, site: str = "primary", **more: object) -> Answer:
+        """Ask a process of the volume `db` what its command line would."""
+        question = {"request": request, "volume": "db", **more}
+        answer = ask(self.folder / site, question, 60.0)
+        assert answer is not None, f"no {site} answers"
+        return answer
+
     def status(self, site: str = "primary", name: str = "db") -> Event:
         answer: Answer | None = ask(self.folder / site, {"request": "status"})
         assert answer is not None, f"no {site} answers"

@@ -142,11 +142,22 @@ def test_a_primary_that_comes_back_only_to_be_refused_does_not_look_alive(site: 
     primary, standby = both(site)
     killed = time.monotonic()
     primary.end(signal.SIGKILL)
+    (site.folder / "primary" / "db.dirty").unlink()
     assert site.run("primary").code == 64
     assert time.monotonic() - killed < 6
     declared = standby.wait_for("failure-declared")
     assert declared["t"] - killed < 7
     standby.wait_for("mounted")
+
+
+def test_a_primary_that_comes_back_in_time_goes_on_and_nobody_takes_over(site: Site) -> None:
+    site.write_policy(timeout=8.0)
+    primary, standby = both(site)
+    primary.end(signal.SIGKILL)
+    site.protect()
+    site.await_status("phase", "watching", "standby")
+    assert standby.events("fencing") == []
+    assert site.disk() == site.volume()
 
 
 def test_failover_of_a_live_primary_needs_force(site: Site) -> None:

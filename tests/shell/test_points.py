@@ -19,14 +19,14 @@ PAGE = 4096
 
 
 def take_point(site: Site) -> None:
-    ended = site.run("point", "--volume", "db")
-    assert ended.code == 0, ended.out + ended.err
+    answer = site.ask("point")
+    assert answer == {"volume": "db", "phase": "protected"}
 
 
-def listed(site: Site) -> list[dict[str, Any]]:
-    ended = site.run("points", "--volume", "db", "--json")
-    assert ended.code == 0, ended.out + ended.err
-    found: list[dict[str, Any]] = json.loads(ended.out)["points"]
+def listed(site: Site, at: str = "primary") -> list[dict[str, Any]]:
+    answer = site.ask("points", at)
+    found = answer["points"]
+    assert isinstance(found, list)
     return found
 
 
@@ -54,8 +54,6 @@ def test_points_on_request_are_listed_kept_by_count_and_mountable(site: Site) ->
     site.make_volume(random.Random(51).randbytes(MIB))
     primary = site.protect()
     assert listed(site) == []
-    said = site.run("points", "--volume", "db")
-    assert (said.code, said.out) == (0, "db has no recovery point\n")
     images = []
     for seed in range(52, 55):
         write(site, seed)
@@ -68,14 +66,24 @@ def test_points_on_request_are_listed_kept_by_count_and_mountable(site: Site) ->
     assert [disk_of(site, point["id"]) for point in points] == images[1:]
     assert site.disk() == site.volume()
     assert primary.end() == 0
-    assert site.run("point", "--volume", "db").code == 2
-    assert site.run("points", "--volume", "db").code == 2
     standby = site.start("standby")
     standby.wait_for("watching")
-    assert listed(site) == points
-    said = site.run("points", "--volume", "db")
-    assert points[0]["id"] in said.out
-    assert "request  8388608 bytes" in said.out
+    assert listed(site, "standby") == points
+
+
+def test_the_commands_of_points(site: Site) -> None:
+    site.make_volume(random.Random(50).randbytes(MIB))
+    assert site.run("points", "--volume", "db").code == 2
+    ended = site.run("point", "--volume", "db")
+    assert (ended.code, "no primary process runs" in ended.out) == (2, True)
+    site.protect()
+    ended = site.run("points", "--volume", "db")
+    assert (ended.code, ended.out) == (0, "db has no recovery point\n")
+    ended = site.run("point", "--volume", "db", "--json")
+    assert (ended.code, json.loads(ended.out)["phase"]) == (0, "protected")
+    (point,) = json.loads(site.run("points", "--volume", "db", "--json").out)["points"]
+    ended = site.run("points", "--volume", "db")
+    assert ended.out == f"{point['id']}  request  8388608 bytes\n"
 
 
 def test_points_survive_a_resize(site: Site) -> None:
@@ -83,8 +91,8 @@ def test_points_survive_a_resize(site: Site) -> None:
     site.protect()
     take_point(site)
     before = site.volume()
-    assert site.run("resize", "--volume", "db", "--size", "4M").code == 0
-    assert site.run("resize", "--volume", "db", "--size", "+8M").code == 0
+    for size in (4 * MIB, 12 * MIB):
+        assert site.ask("resize", bytes=size)["size_bytes"] == size
     take_point(site)
     sizes = [p["size_bytes"] for p in listed(site) if p["kind"] == "request"]
     assert sizes == [8 * MIB, 12 * MIB]

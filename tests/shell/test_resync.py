@@ -77,14 +77,15 @@ def test_only_what_was_written_is_sent_again(site: Site) -> None:
 
 
 def test_a_crash_inside_a_resync_keeps_its_point(site: Site) -> None:
-    killed(site, 24, size=64 * MIB)
+    killed(site, 24, size=32 * MIB)
     (site.folder / "primary" / "db.dirty").unlink()
     first = site.start("primary", "--reseed")
     first.wait_for("resyncing")
-    pin = site.properties()["metadata"]["mp_pin"]
     first.end(signal.SIGKILL)
+    metadata = site.properties()["metadata"]
+    pin = metadata["mp_pin"]
     assert pin
-    assert site.properties()["metadata"]["mp_mark"] == "resync"
+    assert metadata["mp_mark"] == "resync"
     again = site.start("primary", "--reseed")
     again.wait_for("resyncing")
     assert site.properties()["metadata"]["mp_pin"] == pin
