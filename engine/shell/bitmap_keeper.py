@@ -16,11 +16,19 @@ Change = Callable[[DirtyBitmap], None]
 
 
 class BitmapKeeper:
-    """One thread that alone touches the bitmap; `answer` is called in it."""
+    """One thread that alone touches the bitmap; `answer`, or `bug`, is called in it."""
 
-    def __init__(self, bitmap: DirtyBitmap, answer: Callable[[Event], None], name: str) -> None:
+    def __init__(
+        self,
+        bitmap: DirtyBitmap,
+        name: str,
+        *,
+        answer: Callable[[Event], None],
+        bug: Callable[[Exception], None],
+    ) -> None:
         self._bitmap = bitmap
         self._answer = answer
+        self._bug = bug
         self._changes: deque[tuple[int | None, Change]] = deque()
         self._pool = ThreadPoolExecutor(1, f"bitmap-{name}")
 
@@ -51,6 +59,12 @@ class BitmapKeeper:
         self._pool.submit(self._write)
 
     def _write(self) -> None:
+        try:
+            self._take_all()
+        except Exception as bug:  # noqa: BLE001 a pool drops it, and a mark would never be answered
+            self._bug(bug)
+
+    def _take_all(self) -> None:
         ids: list[int] = []
         for _ in range(len(self._changes)):
             command_id, change = self._changes.popleft()

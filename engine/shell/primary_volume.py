@@ -55,7 +55,12 @@ class PrimaryVolume(MachineHost):
         self.ended: Callable[[Phase], None] = lambda _: None
         self.owned: Callable[[], None] = lambda: None
         self.dirty_at_start = bitmap.dirty()
-        self._bitmap = BitmapKeeper(bitmap, self._answered, volume.name)
+        self._bitmap = BitmapKeeper(
+            bitmap,
+            volume.name,
+            answer=lambda event: self._in_loop(self.deliver, event),
+            bug=lambda bug: self._in_loop(self._raise_bug, bug),
+        )
         self._ops = count(1)
         self._clients: dict[int, Done] = {}
         self.actions |= {
@@ -150,10 +155,6 @@ class PrimaryVolume(MachineHost):
             self._bitmap.resize(command.volume_bytes)
 
         self._locally(command.op, act)
-
-    def _answered(self, event: Event) -> None:
-        """The bitmap's thread: a mark is durable, or could not be made so."""
-        self._in_loop(self.deliver, event)
 
     def _flush_volume(self, command: LocalFlush) -> None:
         def work() -> Event:

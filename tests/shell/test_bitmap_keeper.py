@@ -41,7 +41,8 @@ class Desk:
         self.path = folder / "db.dirty"
         self.bitmap = Gated(self.path)
         self.answers: queue.Queue[Event] = queue.Queue()
-        self.keeper = BitmapKeeper(self.bitmap, self.answers.put, "db")
+        self.bugs: queue.Queue[Exception] = queue.Queue()
+        self.keeper = BitmapKeeper(self.bitmap, "db", answer=self.answers.put, bug=self.bugs.put)
         self.keeper.trust()
 
     def next(self) -> Event:
@@ -108,6 +109,17 @@ def test_a_failure_is_told_and_the_next_mark_makes_up_for_it(desk: Desk) -> None
     desk.keeper.mark_dirty(MarkDirty(2, (4, 5)))
     assert desk.next() == BitsDurable(2)
     assert desk.on_disk() == (4, 5)
+
+
+def test_a_bug_is_told_and_not_lost_in_the_thread(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(_: object) -> None:
+        raise ValueError("half way")
+
+    monkeypatch.setattr(desk.bitmap, "set", stumble)
+    desk.keeper.mark_dirty(MarkDirty(1, (4,)))
+    assert str(desk.bugs.get(timeout=10)) == "half way"
 
 
 def test_the_end_writes_what_is_clean(tmp_path: Path) -> None:

@@ -124,8 +124,10 @@ def test_a_change_beside_the_tap_after_a_stop_is_remembered_until_it_is_healed(s
     assert site.protect().end() == 0
     with path.open("r+b") as file:
         file.write(b"somebody else was here")
-    for _ in range(2):
-        assert site.run("primary").code == 64
+    for times in (1, 0):
+        refused = site.start("primary")
+        assert refused.wait().code == 64
+        assert len(refused.events("volume-changed")) == times
     resynced(site, "--reseed")
     assert site.disk() == site.volume()
 
