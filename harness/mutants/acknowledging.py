@@ -16,7 +16,7 @@ __all__ = ["acknowledge_before_flush", "acknowledge_before_put"]
 @register("acknowledge-before-put", "no-acked-loss")
 def acknowledge_before_put(planting: Planting) -> None:
     """In mode sync a write is acknowledged when the volume has it, before the blob does."""
-    capture = Clients._capture
+    capture: Any = Clients._capture
 
     def changed(self: Any, now_us: int, operation: Any, payload: object) -> None:
         capture(self, now_us, operation, payload)
@@ -35,7 +35,7 @@ def acknowledge_before_flush(planting: Planting) -> None:
 @register("acknowledge-when-the-put-is-sent", "no-acked-loss")
 def acknowledge_when_sent(planting: Planting) -> None:
     """A write is acknowledged once its put was sent, whether it was applied or not."""
-    send = Shipper._send
+    send: Any = Shipper._send
 
     def changed(self: Any, extent: Any) -> Any:
         command = send(self, extent)
@@ -52,7 +52,7 @@ def acknowledge_when_sent(planting: Planting) -> None:
 @register("unknown-taken-for-done", "no-acked-loss")
 def unknown_taken_for_done(planting: Planting) -> None:
     """A put whose outcome is unknown counts as applied."""
-    handle = Shipper.handle
+    handle: Any = Shipper.handle
 
     def changed(self: Any, now_us: int, event: Any) -> Any:
         flight = self._in_flight.get(event.id)
@@ -67,10 +67,10 @@ def unknown_taken_for_done(planting: Planting) -> None:
     planting.replace(Shipper, "handle", changed)
 
 
-@register("damaged-put-taken-for-done", "corruption-detected")
+@register("damaged-put-taken-for-done", "no-acked-loss")
 def damaged_put_taken_for_done(planting: Planting) -> None:
     """A put that the service refused for its checksum is not sent again."""
-    refused = Shipper._refused
+    refused: Any = Shipper._refused
 
     def changed(self: Any, now_us: int, event: Any, *, chained: bool) -> Any:
         if event.refusal is not Refusal.CHECKSUM:
@@ -106,7 +106,7 @@ def bound_in_bytes_forgotten(planting: Planting) -> None:
 
 def _finish(shipper: Any) -> None:
     """What the shipper does when a batch's last request is known to be applied."""
-    batch = shipper.batch
+    batch: Any = shipper.batch
     if batch is not None and not shipper._todo and not shipper._in_flight:
         shipper.batch = None
         shipper._finished(batch)

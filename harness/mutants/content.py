@@ -19,7 +19,7 @@ __all__ = ["page_boundary_off_by_one", "trim_ignored"]
 @register("trim-ignored", "crash-consistent")
 def trim_ignored(planting: Planting) -> None:
     """A trim changes the volume and not the blob."""
-    issue = Clients.issue
+    issue: Any = Clients.issue
 
     def changed(self: Any, now_us: int, operation: Any, event: Any) -> Any:
         capturing = self.capturing
@@ -37,7 +37,7 @@ def trim_ignored(planting: Planting) -> None:
 @register("trim-of-one-page-too-many", "crash-consistent")
 def trim_too_many(planting: Planting) -> None:
     """What is cleared in the blob is one page longer than what was trimmed."""
-    send = Shipper._send
+    send: Any = Shipper._send
 
     def changed(self: Any, extent: Any) -> Any:
         command = send(self, extent)
@@ -51,7 +51,7 @@ def trim_too_many(planting: Planting) -> None:
 @register("write-zeroes-skipped", "crash-consistent")
 def write_zeroes_skipped(planting: Planting) -> None:
     """Zeros that were gathered beside data are left out of what is put."""
-    extents = PayloadMap.extents
+    extents: Any = PayloadMap.extents
 
     def changed(self: Any) -> Any:
         found = extents(self)
@@ -64,7 +64,7 @@ def write_zeroes_skipped(planting: Planting) -> None:
 @register("page-boundary-off-by-one", "crash-consistent")
 def page_boundary_off_by_one(planting: Planting) -> None:
     """A write that overlays the end of an older one leaves it one page too long."""
-    overlay = PayloadMap._overlay
+    overlay: Any = PayloadMap._overlay
 
     def changed(self: Any, offset: int, end: int, payload: object, skip: int) -> None:
         if self.covered and self.low < offset < self.high and end - offset > PAGE_BYTES:
@@ -77,7 +77,7 @@ def page_boundary_off_by_one(planting: Planting) -> None:
 @register("second-half-of-a-large-put-shifted", "crash-consistent")
 def put_shifted(planting: Planting) -> None:
     """A request made of several pieces takes the first piece's bytes twice."""
-    extent_of = payload_map._extent
+    extent_of: Any = payload_map._extent
 
     def changed(runs: Any, size: int) -> Any:
         extent = extent_of(runs, size)
@@ -100,7 +100,7 @@ def seeding_blind(planting: Planting) -> None:
 @register("put-of-other-bytes", "corruption-detected")
 def put_of_other_bytes(planting: Planting) -> None:
     """The checksum is computed after the bytes were damaged: the first page of a put is wrong."""
-    send = Shipper._send
+    send: Any = Shipper._send
 
     def changed(self: Any, extent: Any) -> Any:
         command = send(self, extent)
@@ -128,8 +128,8 @@ def journal_on_disk(planting: Planting) -> None:
 
 
 def _keep_a_copy(planting: Planting, where: str, every: int) -> None:
-    issue = PrimaryMachine._issue
-    handle = PrimaryMachine.handle
+    issue: Any = PrimaryMachine._issue
+    handle: Any = PrimaryMachine.handle
     kept: list[Note] = []
 
     def issued(self: Any, now_us: int, operation: Any, event: Any) -> Any:

@@ -5,7 +5,6 @@ from typing import Any
 
 from engine.core import epochs
 from engine.core.clients import Clients
-from engine.core.dirty import DirtyRegions
 from engine.core.epochs import EpochQueue
 from engine.core.messages import Clear, Put
 from engine.core.payload_map import PayloadMap
@@ -19,7 +18,7 @@ __all__ = ["drop_put_at_epoch_end", "start_next_epoch_early"]
 @register("drop-a-put-at-an-epochs-end", "crash-consistent")
 def drop_put_at_epoch_end(planting: Planting) -> None:
     """The last request of an epoch of several is never sent."""
-    next_batch = Shipper._next_batch
+    next_batch: Any = Shipper._next_batch
 
     def changed(self: Any) -> None:
         next_batch(self)
@@ -32,7 +31,7 @@ def drop_put_at_epoch_end(planting: Planting) -> None:
 @register("start-the-next-epoch-early", "crash-consistent")
 def start_next_epoch_early(planting: Planting) -> None:
     """The next epoch is put while the last request of the one before is still under way."""
-    pump = Shipper.pump
+    pump: Any = Shipper.pump
 
     def changed(self: Any, now_us: int) -> Any:
         out = pump(self, now_us)
@@ -60,7 +59,7 @@ def merge_across_epochs(planting: Planting) -> None:
 @register("an-acknowledged-write-ends-no-epoch", "crash-consistent")
 def acknowledgement_ends_no_epoch(planting: Planting) -> None:
     """In order strict a write joins the epoch of an acknowledged one that came before it."""
-    write = EpochQueue.write
+    write: Any = EpochQueue.write
 
     def changed(self: Any, *args: Any, **named: Any) -> Any:
         self.open.acknowledged = False
@@ -72,7 +71,7 @@ def acknowledgement_ends_no_epoch(planting: Planting) -> None:
 @register("a-flush-ends-no-epoch", "crash-consistent")
 def flush_ends_no_epoch(planting: Planting) -> None:
     """In order flush the writes after a flush may arrive before those that it covers."""
-    flush = Clients.flush
+    flush: Any = Clients.flush
 
     def changed(self: Any, op: int) -> Any:
         order, self._settings = self._settings, replace(self._settings, order=epochs.Order.STRICT)
@@ -86,7 +85,7 @@ def flush_ends_no_epoch(planting: Planting) -> None:
 @register("the-last-writer-loses-inside-an-epoch", "crash-consistent")
 def last_writer_loses(planting: Planting) -> None:
     """Of two overlapping writes of one epoch the older one stays."""
-    write = PayloadMap.write
+    write: Any = PayloadMap.write
 
     def changed(self: Any, offset: int, length: int, payload: object) -> None:
         before = list(self.runs())
@@ -102,13 +101,14 @@ def last_writer_loses(planting: Planting) -> None:
 @register("retry-without-raising-the-number", "ordered-once")
 def retry_without_raising(planting: Planting) -> None:
     """After an unknown outcome a put is sent again, with the old one perhaps still on its way."""
-    handle = Shipper.handle
+    handle: Any = Shipper.handle
 
     def changed(self: Any, now_us: int, event: Any) -> Any:
         before = self._raise_first
         out = handle(self, now_us, event)
-        if type(event).__name__ == "Unknown" and event.id != self._awaited:
+        if type(event).__name__ == "Unknown":
             self._raise_first = before
+            self._sent.clear()
         return out
 
     planting.replace(Shipper, "handle", changed)
@@ -123,7 +123,7 @@ def older_requests_left_alive(planting: Planting) -> None:
 @register("chain-without-if-match", "ordered-once")
 def chain_without_condition(planting: Planting) -> None:
     """The requests of a chain do not demand that nothing else changed the blob."""
-    send = Shipper._send
+    send: Any = Shipper._send
 
     def changed(self: Any, extent: Any) -> Any:
         command = send(self, extent)
@@ -131,17 +131,3 @@ def chain_without_condition(planting: Planting) -> None:
         return replace(command, if_match=None)
 
     planting.replace(Shipper, "_send", changed)
-
-
-@register("overlapping-writes-overtake-while-a-bit-is-awaited", "crash-consistent")
-def overtake_while_waiting(planting: Planting) -> None:
-    """A write whose bits are set overtakes an older one of its pages that waits for a bit."""
-    admit = DirtyRegions.admit
-
-    def changed(self: Any, operation: Any, event: Any) -> Any:
-        waiting, self._waiting = self._waiting, set()
-        admitted = admit(self, operation, event)
-        self._waiting = waiting
-        return admitted
-
-    planting.replace(DirtyRegions, "admit", changed)
