@@ -11,16 +11,21 @@ from typing import Final
 import msgspec
 
 from harness.checkers.catalogue import make_checkers
+from harness.checkers.checker import Checker
 from harness.checkers.finding import Finding
+from harness.checkers.observation import NEVER, Observer, StatusSample
 from harness.explore.chunk import Sighting, time_limit
 from harness.explore.shrinking import Shrunk, shrink
 from harness.schedule import Schedule, dump_schedule
+from harness.sim.blob_requests import Request
 from harness.sim.disaster import run_disaster
 from harness.sim.drawing import draw_schedule
 from harness.sim.system import System
 
 __all__ = ["Found", "finding_in", "gather", "replay_command_line", "shrink_finding"]
 
+LATER_US: Final = 30_000_000
+"""A smaller schedule may show its finding so much later, not more: most runs end early so."""
 SHRUNK_MAX: Final = 20
 """So many findings of one swarm are shrunk; more than that are one defect with many faces."""
 
@@ -39,26 +44,71 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finding_in(
-    schedule: Schedule, system: System, claim: str, cause: str, without: Sequence[str] = ()
+    schedule: Schedule,
+    system: System,
+    claim: str,
+    cause: str,
+    without: Sequence[str] = (),
+    until_us: int = NEVER,
 ) -> Finding | None:
-    """Run it; the finding of this claim and cause, if it shows it."""
-    with time_limit(schedule.seed):
-        outcome = run_disaster(schedule, system, make_checkers(without))
-    for finding in outcome.findings:
-        if (finding.claim, finding.cause) == (claim, cause):
-            return finding
-    return None
+    """Run it, no further than until its finding of this claim and cause; None if it has none."""
+    watch = _Watch(make_checkers(without), claim, cause, until_us)
+    try:
+        with time_limit(schedule.seed):
+            outcome = run_disaster(schedule, system, watch.checkers, observers=[watch])
+    except _Enough:
+        return watch.found
+    return watch.find(outcome.findings)
 
 
 def shrink_finding(
     schedule: Schedule, system: System, claim: str, cause: str, without: Sequence[str] = ()
 ) -> Shrunk:
-    """The smallest schedule that still shows this finding."""
+    """The smallest schedule that still shows this finding, at most a little later."""
+    until_us = NEVER
 
     def shows(candidate: Schedule) -> bool:
-        return finding_in(candidate, system, claim, cause, without) is not None
+        nonlocal until_us
+        found = finding_in(candidate, system, claim, cause, without, until_us)
+        if found is not None:
+            until_us = found.at_us + LATER_US
+        return found is not None
 
     return shrink(schedule, shows)
+
+
+class _Enough(BaseException):
+    """Ends a run of which enough is known; nobody on the way may take it for an error."""
+
+
+class _Watch(Observer):
+    """Ends a run at the finding that is looked for, or once it is too late for it."""
+
+    def __init__(self, checkers: list[Checker], claim: str, cause: str, until_us: int) -> None:
+        self.checkers = checkers
+        self.found: Finding | None = None
+        self._key = (claim, cause)
+        self._own = [checker for checker in checkers if checker.claim == claim]
+        self._until_us = until_us
+
+    def find(self, findings: Sequence[Finding]) -> Finding | None:
+        """The first of that claim and cause."""
+        return next((one for one in findings if (one.claim, one.cause) == self._key), None)
+
+    def sent(self, now_us: int, _node: str, _request: Request) -> None:
+        """Look: requests are frequent enough."""
+        self._look(now_us)
+
+    def status(self, now_us: int, _sample: StatusSample) -> None:
+        """Look: a primary at rest sends little, but is asked every second."""
+        self._look(now_us)
+
+    def _look(self, now_us: int) -> None:
+        for checker in self._own:
+            if checker.findings:
+                self.found = self.find(checker.findings)
+        if self.found is not None or now_us > self._until_us:
+            raise _Enough
 
 
 def gather(

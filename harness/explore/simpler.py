@@ -26,7 +26,8 @@ _DROPPED_TO: Final[dict[str, tuple[int, ...]]] = {
     "by_us": (1_000_000,), "tear": (0, 1), "volume_bytes": (1 << 20, 2 << 20, 4 << 20),
     "base_pages": (0, 1), "connections": (1, 2), "points_keep": (1,),
 }  # fmt: skip
-"""The least values of a number worth a try, before it is halved."""
+"""Numbers that count something, with the least values worth a try before they are halved. Bounds
+and intervals are not among them: a smaller one is not simpler, and asks for more events."""
 
 
 def simpler_setups(schedule: Schedule) -> Iterator[Schedule]:
@@ -64,7 +65,7 @@ def _simpler_fields(part: Setup | Step) -> Iterator[tuple[str, Any]]:
             continue
         if has_default:
             yield field.name, field.default
-        if isinstance(value, int) and not isinstance(value, bool):
+        if field.name in _DROPPED_TO:
             yield from ((field.name, less) for less in _less(field.name, value, field.default))
 
 
@@ -73,7 +74,7 @@ def _less(name: str, value: int, default: Any) -> Iterator[int]:  # noqa: ANN401
     floor = default if isinstance(default, int) and default < value else -1
     half = value // 2 if value <= LARGE else value // 2 // PAGE_BYTES * PAGE_BYTES
     one_less = [value - 1] if value <= SMALL else []
-    candidates = [*_DROPPED_TO.get(name, ()), half, *one_less]
+    candidates = [*_DROPPED_TO[name], half, *one_less]
     yield from (less for less in candidates if floor < less < value)
 
 

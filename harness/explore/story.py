@@ -107,14 +107,15 @@ def _happenings(entries: Sequence[Entry], until: int | None) -> Iterator[str]:
 
 
 def told_of(entries: Sequence[Entry], until: int | None) -> list[Entry]:
-    """What is worth telling, up to a moment; what a step did itself was told by its title."""
-    return [
-        entry
-        for entry in entries
-        if entry[1] in TOLD
-        and not (entry[1] == "fault" and entry[3] in SAID_BY_STEPS)
-        and (until is None or entry[0] <= until)
-    ]
+    """What is worth telling, up to a moment; once each; a step was told by its title."""
+    told: dict[tuple[str, str, str], Entry] = {}
+    for at_us, kind, who, text in entries:
+        if kind not in TOLD or (kind == "fault" and text in SAID_BY_STEPS):
+            continue
+        if until is not None and at_us > until:
+            break
+        told.setdefault((kind, who, text), (at_us, kind, who, text))
+    return list(told.values())
 
 
 def count_rest(entries: Sequence[Entry], told: Sequence[Entry]) -> list[str]:
