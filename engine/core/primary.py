@@ -331,7 +331,7 @@ class PrimaryMachine:
             out += self._upkeep.pump(now_us, stopping=False)
         elif phase is Phase.STOPPING:
             out += self._upkeep.pump(now_us, stopping=True)
-            out += self._release_when_drained()
+            out += self._release_when_drained(now_us)
         elif phase is Phase.SEALING:
             out += self._way.seal_when_drained(now_us)
         elif phase in COPYING:
@@ -379,12 +379,12 @@ class PrimaryMachine:
         self._shipper.hurry = True
         return self._settle(now_us, [])
 
-    def _release_when_drained(self) -> list[Command]:
+    def _release_when_drained(self, now_us: int) -> list[Command]:
         self._shipper.hurry = True
         if not (self._queue.is_empty() and self._shipper.is_idle()) or self._leaving.began:
             return []
         if self._upkeep.close_before_leaving():
-            return []
+            return self._upkeep.pump(now_us, stopping=True)
         if len(self._operations) or self._dirty.is_flushing():
             return []
         self._leaving.begin(self._way.changing.lease)
