@@ -78,8 +78,12 @@ class ImageJudge:
         """Demand what is owed, and all that was settled before the latest reading."""
         settled = self.history.settled
         while self.owing < len(owed):
+            entry = owed[self.owing]
             self.owing += 1
-            self.demand(owed[self.owing - 1])
+            self.demand(entry)
+            if entry.kind == "zero":
+                # Of its pages those that never held anything are read as nothing but this trim.
+                self.latest = max(self.latest, entry.rank)
         while self.settling < len(settled) and settled[self.settling].settled < self.latest:
             self.settling += 1
             self.demand(settled[self.settling - 1])

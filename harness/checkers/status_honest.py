@@ -38,6 +38,16 @@ class StatusHonest(Checker):
         if oldest is None:
             return
         age_us = now_us - oldest.completed_us
+        bound_us = self.scene.setup.rpo_us
+        if self.scene.setup.mode == "async" and age_us > bound_us:
+            text = (
+                f"{sample.node} says protected ({sample.phase}); {oldest}, acknowledged {age_us} us"
+                " ago, would not be recovered"
+            )
+            self.report(
+                now_us, "protected-past-the-bound", text, oldest.first,
+                f"at most {bound_us} us", f"{age_us} us",
+            )  # fmt: skip
         if sample.lag_us < age_us:
             text = (
                 f"{sample.node} says that it lags by {sample.lag_us} us; {oldest}, acknowledged"
