@@ -17,6 +17,7 @@ from harness.evidence import (
     Trial,
     Verdict,
 )
+from harness.simulation_record import SimulationRecord
 from reports.promises import promise_of
 
 __all__ = ["CERTIFICATE_SCHEMA", "Certificate", "make_certificate"]
@@ -85,8 +86,9 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     `verdict` merges the demanded claims and `exit_code` is what the command ended with (0 held,
     1 violated, 2 inconclusive, 70 a defect of ours). An `interrupted` run, or one with
     `internal_errors` (tracebacks, by path), is inconclusive at best. `limits` says what the run
-    does not show. `manifest` maps every file of the folder, the certificate itself excepted, to its
-    sha256.
+    does not show; `simulation` tells what was simulated, how often each claim was exercised and
+    each fault fired, and the last kill matrix. `manifest` maps every file of the folder, the
+    certificate itself excepted, to its sha256.
     """
 
     schema: Annotated[str, Meta(pattern="^mountproof\\.certificate/1$")] = CERTIFICATE_SCHEMA
@@ -105,6 +107,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     claims: list[CertifiedClaim]
     trials: list[CertifiedTrial]
     manifest: dict[str, Sha256]
+    simulation: SimulationRecord | None = None
 
 
 def make_certificate(record: RunRecord, manifest: dict[str, str]) -> Certificate:
@@ -130,6 +133,7 @@ def make_certificate(record: RunRecord, manifest: dict[str, str]) -> Certificate
         claims=[_certified_claim(claim) for claim in record.claims],
         trials=[_certified_trial(trial) for trial in record.trials],
         manifest=manifest,
+        simulation=record.simulation,
     )
 
 

@@ -30,6 +30,8 @@ def junit_xml(record: RunRecord) -> bytes:
         ("seed", str(record.seed)),
     ):
         suite.add_property(name, _clean(value))
+    for name, value in _simulated(record).items():
+        suite.add_property(name, _clean(value))
     suite.add_testcases([_test_case(record, claim) for claim in record.claims])
     if all(claim.verdict is Verdict.NOT_DEMANDED for claim in record.claims):
         suite.add_testcase(_nothing_demanded(record))
@@ -65,6 +67,19 @@ def _test_case(record: RunRecord, claim: ClaimResult) -> TestCase:
         )
     )
     return case
+
+
+def _simulated(record: RunRecord) -> dict[str, str]:
+    """What stands behind the simulated claims, for those who read nothing else."""
+    simulation, told = record.simulation, {}
+    if simulation is not None and simulation.swarm is not None:
+        told["simulated_disasters"] = str(simulation.disasters)
+        told["swarm_digest"] = simulation.swarm.digest
+    if simulation is not None and simulation.kill_matrix is not None:
+        matrix = simulation.kill_matrix
+        stale = ", stale" if matrix.stale else ""
+        told["planted_bugs_caught"] = f"{matrix.caught} of {len(matrix.mutants)}{stale}"
+    return told
 
 
 def _nothing_demanded(record: RunRecord) -> TestCase:

@@ -27,6 +27,7 @@ from reports.event_table import EventRow, event_rows
 from reports.promises import how_checked, not_checked, promise_of
 from reports.raw_output import RawOutput, quote_output
 from reports.recovery import PHASES, Recovery, recoveries
+from reports.simulated import simulation_section
 from reports.timeline import TimelineDrawing
 
 __all__ = ["render_page"]
@@ -107,6 +108,7 @@ def render_page(root: Path, record: RunRecord, manifest: dict[str, str]) -> str:
         recoveries=_counted_recoveries(record),
         phases=PHASES,
         sections=_sections(root, record),
+        simulated=simulation_section(record),
         manifest=manifest,
         style=Markup(_asset("page.css")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
@@ -170,6 +172,8 @@ def _tiles(record: RunRecord) -> list[tuple[str, str]]:
         ("disasters counted", f"{len(wording.disasters_counted(disasters))} of {len(disasters)}"),
         ("proofs good", f"{len(good)} of {len(proofs)}"),
     ]
+    if record.simulation is not None and record.simulation.disasters:
+        tiles.append(("disasters simulated", f"{record.simulation.disasters:,}"))
     slowest = max((recovery.rto_s for recovery in _counted_recoveries(record)), default=None)
     if slowest is not None:
         tiles.append(("slowest recovery", wording.seconds(slowest)))

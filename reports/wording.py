@@ -129,6 +129,11 @@ def what_was_done(record: RunRecord) -> str:
             "primary that came back after failover",
             "primaries that came back after failover",
         ),
+        "resize": ("kill after or amid resizes", "kills after or amid resizes"),
+        "crash": (
+            "crash of the replicator, then of its site",
+            "crashes of the replicator, then of its site",
+        ),
     }
     kinds_said = [plural(count, *names.get(kind, (kind, kind))) for kind, count in kinds.items()]
     proofs = [proof for trial in record.trials for proof in trial.proofs]
