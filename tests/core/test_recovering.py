@@ -26,6 +26,7 @@ def resyncing() -> SitePair:
     pair = protected(Plan(Mode.ASYNC))
     for page in (0, 5, 10):
         pair.write(page, 1)
+    run(pair, 0.1)
     pair.crash(power=False)
     pair.restart()
     soon = pair.world.now_us + 30 * SECOND_US
