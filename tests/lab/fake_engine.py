@@ -24,8 +24,10 @@ def say(event: str, **fields: object) -> None:
 
 def answer_status(state: Path, volume: str) -> None:
     """Serve the control socket."""
+    place = state / "control.sock"
+    place.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        server.bind(str(state / "control.sock"))
+        server.bind(str(place))
         server.listen()
         while True:
             connection, _ = server.accept()
@@ -34,14 +36,27 @@ def answer_status(state: Path, volume: str) -> None:
                 facts = {"phase": "running", "protected": True, "lag_us": 1_500_000}
                 facts |= {"puts_in_flight": 2, "operations_open": 3, "bytes_done": 1 << 20}
                 known = request == {"request": "status"}
-                answer = {"volumes": {volume: facts}} if known else {"error": "?"}
+                answer = {"volumes": {volume: facts}} if known else operate(request)
                 lines.write(json.dumps(answer).encode() + b"\n")
+
+
+def operate(request: dict[str, Any]) -> dict[str, object]:
+    """Answer an operator: sizes of whole MiB are given, others refused; there is one point."""
+    match request["request"]:
+        case "resize" if request["bytes"] % (1 << 20):
+            return {"refused": "not now"}
+        case "points":
+            return {"points": [{"id": "2026", "kind": "request", "size_bytes": 1 << 20}]}
+        case "resize" | "point":
+            return {"volume": request["volume"], "phase": "running"}
+    return {"error": "?"}
 
 
 def primary(policy: dict[str, Any], folder: Path) -> None:
     """Protect nothing, but say so well."""
     assert os.environ[policy["store"]["connection_string_env"]], "the secret is missing"
     (volume,) = policy["volume"]
+    assert volume["label"] == "mine" or volume["name"] == "broken", "the label is missing"
     if volume["name"] == "broken":
         print("no such container; make it first", file=sys.stderr)  # noqa: T201 - a program of its own
         sys.exit(64)

@@ -4,8 +4,14 @@ from collections import Counter
 from dataclasses import replace
 
 from harness.judge.facts import Mode
-from harness.lab.plan import MODES, plan_for_profile, plan_trials
-from harness.profile import BootsBounds, NoAckedLossBounds, Profile, load_profile
+from harness.lab.plan import MIB, MODES, plan_for_profile, plan_trials
+from harness.profile import (
+    BootsBounds,
+    NoAckedLossBounds,
+    PointsHonestBounds,
+    Profile,
+    load_profile,
+)
 
 ONE: dict[Mode, int] = dict.fromkeys(MODES, 1)
 
@@ -66,3 +72,39 @@ def test_direct_write_is_measured_with_raw_pages_with_and_without_waiting_for_th
     assert {(plan.kind, plan.mode) for plan in measured} == {("raw", "sync"), ("raw", "async")}
     assert max(plan.prefill_bytes for plan in measured) > 64 << 20
     assert not replace(measured[0], order="flush").measures_direct_write
+
+
+def test_profile_quick_resizes_and_crashes_besides_what_first_does() -> None:
+    plans = plan_for_profile(load_profile("quick"), seed=1)
+    first = {plan.name for plan in plan_for_profile(load_profile("first"), seed=1)}
+    assert first <= {plan.name for plan in plans}
+    changes = [(plan.kind, plan.cut) for plan in plans if plan.kind in ("resize", "crash")]
+    assert sorted(changes) == [
+        ("crash", ""),
+        ("crash", "resync"),
+        ("resize", ""),
+        ("resize", "grow"),
+    ]
+
+
+def test_sizes_grow_and_shrink_and_leave_padding() -> None:
+    plans = [plan for plan in plan_for_profile(load_profile("standard"), 3) if plan.grown_bytes]
+    assert len({plan.grown_bytes for plan in plans}) == len(plans) == 7
+    for plan in plans:
+        assert plan.shrunk_bytes < plan.volume_bytes < plan.grown_bytes
+        assert plan.grown_bytes % 512 == plan.shrunk_bytes % 512 == 0
+    assert any(plan.grown_bytes % MIB for plan in plans)
+
+
+def test_a_crashed_replicator_is_not_taken_for_a_dead_site() -> None:
+    plans = [plan for plan in plan_for_profile(load_profile("quick"), 1) if plan.kind == "crash"]
+    assert {(plan.keeps_its_guest, plan.fence) for plan in plans} == {(True, "expiry")}
+    assert min(plan.failure_timeout_s for plan in plans) >= 10
+    assert [plan.writes_raw_pages for plan in plans] == [plan.order == "strict" for plan in plans]
+
+
+def test_many_points_are_demanded_of_many_volumes() -> None:
+    profile = Profile(name="p", title="P", demands={"points-honest": PointsHonestBounds(trials=3)})
+    plans = plan_for_profile(profile, seed=1)
+    assert [plan.kind for plan in plans] == ["resize"] * 3
+    assert {plan.mode for plan in plans} == set(MODES)

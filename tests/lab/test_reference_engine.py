@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapter import BlobService, ProtectedVolume, VolumeOrder
+from harness.adapter import BlobService, ListedPoint, ProtectedVolume, VolumeOrder, Wording
 from harness.adapters.engine_events import EventLines
 from harness.adapters.reference_engine import ReferenceEngine, source_digest
 from harness.errors import Inconclusive
@@ -30,6 +30,7 @@ def protect(site: Path, name: str = "db") -> ProtectedVolume:
         fence="break",
         failure_timeout_s=0.4,
         heartbeat_s=0.05,
+        label="mine",
     )
     engine = ReferenceEngine([sys.executable, str(FAKE)])
     return engine.protect(order, BlobService(SECRET, "box"), site)
@@ -92,6 +93,41 @@ def test_no_file_and_no_command_line_holds_the_connection_string(
             assert b"dGhlLXNlY3JldC1rZXk" not in file.read_bytes(), file
     for pid in volume.processes().values():
         assert b"dGhlLXNlY3JldC1rZXk" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_an_operator_is_answered_done_or_why_not(volume: ProtectedVolume) -> None:
+    until(lambda: "protected" in names(volume, "primary"), "protected")
+    assert volume.resize(1 << 21) == ""
+    assert volume.resize(512) == "not now"
+    assert volume.take_point() == ""
+    assert volume.points() == [ListedPoint("2026", "request", 1 << 20)]
+    volume.kill_primary()
+    assert volume.points() is None  # this fake standby does not list them
+    assert volume.take_point() == "the primary did not answer"
+
+
+def test_a_replicator_that_crashed_comes_back_and_its_words_go_on(volume: ProtectedVolume) -> None:
+    until(lambda: "protected" in names(volume, "primary"), "protected")
+    before = volume.processes()["primary"]
+    at = volume.kill_primary()
+    assert volume.restart_primary() > at
+    until(lambda: names(volume, "primary").count("protected") == 2, "protected again")
+    assert volume.processes()["primary"] != before
+    assert volume.status() is not None
+    volume.check_running()
+
+
+def test_metadata_are_understood_in_the_labs_words() -> None:
+    engine = ReferenceEngine()
+    resync = {"mp_mark": "resync", "mp_pin": "2026", "mp_volume_bytes": "512", "other": "x"}
+    assert engine.understand(resync) == Wording(
+        volume_bytes=512, unfinished="resync", pinned="2026"
+    )
+    growing = {"mp_mark": "none", "mp_intent": "grow:512:1024", "mp_label": "l", "mp_pin": "p"}
+    assert engine.understand(growing) == Wording(label="l", unfinished="grow", pinned="p")
+    named = {"mp_volume_name": "db", "mp_volume_id": "ab", "mp_mark": "none"}
+    assert engine.understand(named) == Wording(name="db", unique_id="ab")
+    assert engine.understand({}) == Wording()
 
 
 def test_a_part_that_dies_by_itself_is_told_with_its_last_words(tmp_path: Path) -> None:

@@ -36,9 +36,28 @@ class ScriptedGuest:
         except queue.Empty:
             raise TimeoutError from None
 
+    def say(self, text: str) -> None:
+        self.lines.put(Line(9.0, f"resized {text}"))
+
+    def follow_size(self, size_bytes: int) -> None:
+        self.lines.put(Line(9.0, f"disk {size_bytes}"))
+
     def kill(self) -> float:
         self.lines.put(None)
         return 0.0
+
+
+def test_an_answer_to_a_command_is_found_behind_what_was_said_before() -> None:
+    guest = ScriptedGuest("resized grow 1 filesystem=1", "ready workload 3")
+    workload = Workload(guest, LedgerProgress(1))
+    workload.wait_ready(StopSignal(), 10.0)
+    mark = len(workload.lines)
+    assert workload.said_since(mark, "resized") is None
+    workload.guest.say("grow 2")
+    StopSignal().until(lambda: len(workload.lines) > mark, 10.0, "the answer")
+    assert workload.said_since(mark, "resized") == "resized grow 2"
+    guest.kill()
+    workload.drain()
 
 
 def test_an_entry_is_in_flight_between_its_begin_and_its_acknowledgement() -> None:
