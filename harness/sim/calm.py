@@ -99,6 +99,8 @@ class Calm:
         standby = site.nodes[self._core].process
         if standby is None:
             site.start(self._core)
+        elif _phase(standby) == "watching" and primary.process is None:
+            return  # it heard its primary and hears it no more: it must act by itself
         elif _phase(standby) in IDLE and site.world.now_us >= self._ask_us:
             gone = primary.process is None or _phase(primary.process) in ENDED
             self._ask_us = site.world.now_us + OPERATOR_US
@@ -142,8 +144,8 @@ class Calm:
         if standby is None:
             return "a standby that runs"
         phase = _phase(standby)
-        if phase == "refused" and not self._recoverable():
-            return ""
+        if phase in ("refused", "watching") and not self._recoverable():
+            return ""  # watching: it was refused, and heard the primary again
         if self.site.service.blob is None and phase not in ("fencing", "checking", "claiming"):
             return ""
         return f"{self._core} to mount; it is {phase}"

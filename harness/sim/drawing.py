@@ -98,6 +98,10 @@ class _Drawing:
         self._draw_process_faults()
         if self.chance(0.06):
             self._rot()
+        if self.chance(0.06):
+            self._isolate()
+        if self.chance(0.05):
+            self._repeat_a_resize()
         self.steps.sort(key=_when)
         return Schedule(seed=self.seed, setup=self.setup, steps=tuple(self.steps))
 
@@ -281,6 +285,29 @@ class _Drawing:
         if self.chance(0.85):
             later_us = self.upto(self.pick((MS, 20 * MS, 200 * MS, SECOND)))
             self.steps.append(Start(at_us=at_us + later_us, node=node, reseed=self.chance(0.05)))
+
+    def _isolate(self) -> None:
+        """The primary is cut off or held for longer than its lease, and its clients go on."""
+        at_us = self.moment()
+        if self.chance(0.3):
+            self.steps.append(Pause(at_us=at_us, for_us=21 * SECOND))
+        else:
+            self.steps.append(Fault(at_us=at_us, fault="store-cut", for_us=34 * SECOND))
+            self.steps.append(
+                Fault(at_us=at_us, fault="heartbeat-cut", node="primary", for_us=34 * SECOND)
+            )
+        for _ in range(6):
+            page, pages = self._extent(3)
+            later_us = at_us + 12 * SECOND + self.upto(18 * SECOND)
+            self.steps.append(Write(at_us=later_us, page=page, pages=pages))
+
+    def _repeat_a_resize(self) -> None:
+        """A copy of a resize's request arrives after the next resize."""
+        at_us = self.moment()
+        late = self.pick((60 * MS, 150 * MS, 400 * MS))
+        self.steps.append(Fault(at_us=at_us, fault="late-duplicate", on="resize", for_us=late))
+        self._resize(at_us)
+        self._resize(at_us + late // 2)
 
     def _rot(self) -> None:
         self.steps.append(
