@@ -25,7 +25,7 @@ from harness.sim.system import System
 
 __all__ = ["register"]
 
-BUG: Final = "acknowledge-before-put"
+BUG: Final = "resync-without-a-recovery-point"
 DISASTERS_MAX: Final = 5_000
 
 

@@ -1,7 +1,8 @@
 """Makes a schedule as small as it gets while it still shows the same finding.
 
 Delta debugging over the steps (halves, quarters, ... single steps), then simpler set-up and simpler
-steps, until nothing more can be taken away. "The same" is the same claim and cause; what is left
+steps, until nothing more can be taken away. A step left out moves the latencies of those after it;
+where much is left, other seeds are tried too. "The same" is the same claim and cause; what is left
 may fail another way, which is fine as long as the cause is called the same.
 
 The number of runs is the budget, so that equal input gives equal output; a clock is a safety net.
@@ -22,6 +23,8 @@ __all__ = ["Shrunk", "shrink"]
 RUNS_MAX: Final = 3000
 SECONDS_MAX: Final = 15.0
 SEEDS_TRIED: Final = 3
+FEW: Final = 6
+"""More steps than that are worth a second round, with other latencies."""
 
 Shows = Callable[[Schedule], bool]
 """Whether a schedule still shows the finding."""
@@ -57,6 +60,7 @@ class _Search:
         self._runs_max = runs_max
         self._until = until
         self._known: dict[bytes, bool] = {}
+        self._other_seeds = False
 
     def run(self) -> None:
         """Go round until a whole round takes nothing away."""
@@ -66,7 +70,9 @@ class _Search:
             self._try_all(simpler_setups)
             self._try_all(simpler_steps)
             self._try_all(simpler_times)
-            if self.best == before or self._spent():
+            if self.best == before and len(self.best.steps) > FEW and not self._other_seeds:
+                self._other_seeds = True  # what is left hangs together by its latencies: shake it
+            elif self.best == before or self._spent():
                 break
         self._try_all(_smaller_seeds)
 
@@ -100,10 +106,16 @@ class _Search:
         while end > 0:
             steps = self.best.steps
             start = max(0, end - width)
-            if self._accept(_with_steps(self.best, steps[:start] + steps[end:])):
-                dropped = True
+            fewer = _with_steps(self.best, steps[:start] + steps[end:])
+            dropped |= any(self._accept(candidate) for candidate in self._seeded(fewer))
             end = start
         return dropped
+
+    def _seeded(self, schedule: Schedule) -> Iterator[Schedule]:
+        """The schedule, and with other latencies if it comes to that."""
+        yield schedule
+        for seed in range(SEEDS_TRIED if self._other_seeds else 0):
+            yield msgspec.structs.replace(schedule, seed=seed)
 
     def _try_all(self, candidates: Callable[[Schedule], Iterator[Schedule]]) -> None:
         """Take the first simpler candidate that shows it, and ask again from there."""
