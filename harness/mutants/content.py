@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace as altered
+
 from engine.core import payload_map
 from engine.core.clients import Clients
 from engine.core.messages import Clear, Note, Part, Put, ZeroRequested
@@ -42,7 +44,7 @@ def trim_too_many(planting: Planting) -> None:
     def changed(self: Any, extent: Any) -> Any:
         command = send(self, extent)
         if isinstance(command, Clear):
-            return replace(command, length=command.length + PAGE_BYTES)
+            return altered(command, length=command.length + PAGE_BYTES)
         return command
 
     planting.replace(Shipper, "_send", changed)
@@ -109,7 +111,7 @@ def put_of_other_bytes(planting: Planting) -> None:
             damaged = Part((1 << 50,), 0, PAGE_BYTES)
             rest = Part(first.payload, first.start + PAGE_BYTES, first.length - PAGE_BYTES)
             kept = (rest,) if rest.length else ()
-            return replace(command, parts=(damaged, *kept, *command.parts[1:]))
+            return altered(command, parts=(damaged, *kept, *command.parts[1:]))
         return command
 
     planting.replace(Shipper, "_send", changed)

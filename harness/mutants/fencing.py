@@ -1,7 +1,8 @@
 """Planted bugs: two writers, or an old one that goes on; requests that nothing fences."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace as altered
 
 from engine.core import standby
 from engine.core.blob_metadata import parse_metadata
@@ -73,7 +74,7 @@ def put_without_the_lease(planting: Planting) -> None:
     def changed(self: Any, extent: Any) -> Any:
         command = send(self, extent)
         assert isinstance(command, Put | Clear)
-        return replace(command, lease=None)
+        return altered(command, lease=None)  # the bug
 
     planting.replace(Shipper, "_send", changed)
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace as altered
+
 from engine.core import epochs
 from engine.core.clients import Clients
 from engine.core.epochs import EpochQueue
@@ -128,6 +130,6 @@ def chain_without_condition(planting: Planting) -> None:
     def changed(self: Any, extent: Any) -> Any:
         command = send(self, extent)
         assert isinstance(command, Put | Clear)
-        return replace(command, if_match=None)
+        return altered(command, if_match=None)
 
     planting.replace(Shipper, "_send", changed)

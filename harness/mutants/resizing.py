@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace as altered
+
 from engine.core import resizing
 from engine.core.blob_metadata import BlobMetadata, Mark
 from engine.core.messages import Put, SetMetadata
@@ -24,7 +26,7 @@ def resize_without_condition(planting: Planting) -> None:
     resize: Any = BlobView.resize
 
     def changed(self: Any, disk: int) -> Any:
-        return replace(resize(self, disk), if_match=None)
+        return altered(resize(self, disk), if_match=None)
 
     planting.replace(BlobView, "resize", changed)
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace as altered
+
 from engine.core import protecting
 from engine.core.blob_metadata import BlobMetadata, new_metadata
 from engine.core.clients import Clients
@@ -128,7 +130,7 @@ def number_without_max(planting: Planting) -> None:
         if self.step is not Step.RAISING:
             return out
         self._number = first
-        return [replace(command, number=first) for command in out]
+        return [altered(command, number=first) for command in out]
 
     planting.replace(Ownership, "_confirmed", changed)
 

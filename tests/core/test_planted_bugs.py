@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as altered
 
 from engine.core import epochs, points, standby
 from engine.core.blob_metadata import Mark
@@ -47,7 +48,7 @@ def after(method: Callable[..., Any], then: Callable[[Any], None]) -> Callable[.
 def chain_without_condition(self: Any, extent: Any) -> Any:
     command = original_send(self, extent)
     assert isinstance(command, Put | Clear)
-    return replace(command, if_match=None)
+    return altered(command, if_match=None)
 
 
 original_send = Shipper._send
@@ -117,7 +118,7 @@ def believe_nobody_else_took_over(self: Any, now_us: int, event: Any) -> Any:
     self._failed = None
     if isinstance(event, Done) and event.state is not None:
         pairs = tuple(pair for pair in event.state.metadata if pair[0] != "mp_state")
-        event = replace(event, state=replace(event.state, metadata=pairs))
+        event = altered(event, state=altered(event.state, metadata=pairs))
     return original_look(self, now_us, event)
 
 

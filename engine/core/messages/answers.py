@@ -1,7 +1,8 @@
 """How a store command ended, and what the blob said of itself."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from engine.core.messages.store_commands import MetadataMap
 
@@ -16,8 +17,7 @@ class LeaseState(StrEnum):
     BROKEN = "broken"
 
 
-@dataclass(frozen=True, slots=True)
-class BlobState:
+class BlobState(Struct, frozen=True, gc=False):
     """What one HEAD says, atomically (F2)."""
 
     etag: str
@@ -54,8 +54,7 @@ class Refusal(StrEnum):
     """Any other 4xx: a bug of ours or an unknown service."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True, gc=False):
     """The store command `id` was applied. Only the fields of its kind are set.
 
     etag: every write, lease or metadata request; state: Head; page: ReadPage (512 bytes);
@@ -70,8 +69,7 @@ class Done:
     snapshots: tuple[tuple[str, MetadataMap], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True, gc=False):
     """The store command `id` was certainly not applied by this delivery.
 
     H4: a *condition* failure can be the second answer of a request that was delivered twice, so the
@@ -86,8 +84,7 @@ class Failed:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True, gc=False):
     """No certain answer: 5xx except 503, time-out, connection broken after the first byte."""
 
     id: int

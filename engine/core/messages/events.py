@@ -1,6 +1,6 @@
 """What happens to a machine, apart from the answers to its store commands."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 EINVAL = 22
 """errno of a request that makes no sense."""
@@ -9,23 +9,20 @@ EIO = 5
 """errno of an operation that this site may no longer, or cannot, complete."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalDone:
+class LocalDone(Struct, frozen=True, gc=False):
     """The local command of operation `op` is complete."""
 
     op: int
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFailed:
+class LocalFailed(Struct, frozen=True, gc=False):
     """The local command failed with this errno."""
 
     op: int
     error: int
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeRead:
+class VolumeRead(Struct, frozen=True, gc=False):
     """Answer to ReadVolume: `runs` of (offset, length, payload), ascending.
 
     They are all of the data in [asked offset, next_offset); everything else there reads zero.
@@ -36,31 +33,27 @@ class VolumeRead:
     next_offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeReadFailed:
+class VolumeReadFailed(Struct, frozen=True, gc=False):
     """The volume could not be read there."""
 
     id: int
     error: int
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseReady:
+class LeaseReady(Struct, frozen=True, gc=False):
     """Answer to NewLease: `lease` is fresh and durable."""
 
     id: int
     lease: str
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Struct, frozen=True, gc=False):
     """A timer set by SetTimer is due."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class WriteRequested:
+class WriteRequested(Struct, frozen=True, gc=False):
     """A client writes; op numbers rise in arrival order, the order of overlapping writes."""
 
     op: int
@@ -70,8 +63,7 @@ class WriteRequested:
     fua: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ZeroRequested:
+class ZeroRequested(Struct, frozen=True, gc=False):
     """A client trims or writes zeroes; both read zero afterwards (H38)."""
 
     op: int
@@ -80,15 +72,13 @@ class ZeroRequested:
     fua: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FlushRequested:
+class FlushRequested(Struct, frozen=True, gc=False):
     """A client flushes: covers every operation answered before it was invoked."""
 
     op: int
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True, gc=False):
     """The process is up; the first event of a machine.
 
     previous_lease: the lease id that an earlier incarnation of this node persisted, or "" (H16).
@@ -106,50 +96,43 @@ class Started:
     dirty: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StopRequested:
+class StopRequested(Struct, frozen=True, gc=False):
     """Drain, then release: the orderly end."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeartbeatHeard:
+class HeartbeatHeard(Struct, frozen=True, gc=False):
     """A heartbeat of the peer; `leaving`: it stops in order, its silence is no failure."""
 
     sequence: int
     leaving: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FailoverRequested:
+class FailoverRequested(Struct, frozen=True, gc=False):
     """An operator asks for failover now; `forced` breaks a live lease."""
 
     forced: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeRequested:
+class ResizeRequested(Struct, frozen=True, gc=False):
     """An operator asks for another volume size; answered by Reply(op) when the blob has it too."""
 
     op: int
     volume_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class PointRequested:
+class PointRequested(Struct, frozen=True, gc=False):
     """An operator asks for a recovery point; answered by Reply(op) when it is listed."""
 
     op: int
 
 
-@dataclass(frozen=True, slots=True)
-class BitsDurable:
+class BitsDurable(Struct, frozen=True, gc=False):
     """Answer to MarkDirty: the bits survive a power loss from here on (protocol.md P5)."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class BitsFailed:
+class BitsFailed(Struct, frozen=True, gc=False):
     """Answer to MarkDirty: the bitmap could not be written."""
 
     id: int

@@ -1,10 +1,9 @@
 """Commands to the volume, its clients and the node that the machine runs on."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class LocalWrite:
+class LocalWrite(Struct, frozen=True, gc=False):
     """Write `payload` (`length` bytes) to the volume at `offset`; completes as LocalDone/Failed."""
 
     op: int
@@ -13,8 +12,7 @@ class LocalWrite:
     payload: object
 
 
-@dataclass(frozen=True, slots=True)
-class LocalZero:
+class LocalZero(Struct, frozen=True, gc=False):
     """Make the volume read zero there (punching a hole where it can)."""
 
     op: int
@@ -22,15 +20,13 @@ class LocalZero:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFlush:
+class LocalFlush(Struct, frozen=True, gc=False):
     """Make every completed local write durable."""
 
     op: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadVolume:
+class ReadVolume(Struct, frozen=True, gc=False):
     """Read what is written within [offset, limit): at most 4 MiB of data; answers VolumeRead."""
 
     id: int
@@ -38,31 +34,27 @@ class ReadVolume:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True, gc=False):
     """Answer the client's operation `op`; `error` is an errno, 0 for success."""
 
     op: int
     error: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewLease:
+class NewLease(Struct, frozen=True, gc=False):
     """Draw a fresh lease id and make it durable before it is used; answers LeaseReady (H10)."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Struct, frozen=True, gc=False):
     """Deliver TimerFired(key) at `at_us`; a later SetTimer of the same key replaces it."""
 
     key: str
     at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class MountDisk:
+class MountDisk(Struct, frozen=True, gc=False):
     """The blob is this standby's: hand the disk of `size_bytes` to the virtual machine.
 
     `snapshot`: the recovery point that is mounted instead of the live blob, "" for the live blob.
@@ -73,16 +65,14 @@ class MountDisk:
     snapshot: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalResize:
+class LocalResize(Struct, frozen=True, gc=False):
     """Give the volume this size (grown space reads zero); completes as LocalDone/Failed."""
 
     op: int
     volume_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class MarkDirty:
+class MarkDirty(Struct, frozen=True, gc=False):
     """Set the bits of these regions and make them durable; answers BitsDurable/BitsFailed.
 
     A region is settings.REGION_BYTES of the volume, counted from 0 (protocol.md P5).
@@ -92,15 +82,13 @@ class MarkDirty:
     regions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MarkClean:
+class MarkClean(Struct, frozen=True, gc=False):
     """Clear the bits of these regions, at leisure: no answer, and no harm if it is lost."""
 
     regions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True, gc=False):
     """Something worth logging and counting happened; `fields` are name and value pairs."""
 
     name: str

@@ -1,13 +1,12 @@
 """Commands to the blob: each completes as exactly one of Done, Failed or Unknown."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 MetadataMap = tuple[tuple[str, str], ...]
 """Blob metadata as sent: lower-case names, sorted, ASCII values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True, gc=False):
     """`length` bytes of `payload` from its byte `start`; payload None means zeros."""
 
     payload: object
@@ -15,16 +14,14 @@ class Part:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True, gc=False):
     """Read etag, sequence number, length, metadata and lease state in one request."""
 
     id: int
     lease: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPage:
+class ReadPage(Struct, frozen=True, gc=False):
     """Read the 512 bytes at `offset`, of the blob or of its snapshot of that id (then no lease)."""
 
     id: int
@@ -33,8 +30,7 @@ class ReadPage:
     snapshot: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(Struct, frozen=True, gc=False):
     """Create the blob, all zero, only if it does not exist (If-None-Match: *)."""
 
     id: int
@@ -43,8 +39,7 @@ class Create:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True, gc=False):
     """Write `parts` in order from `offset`; at most 4 MiB; carries a checksum."""
 
     id: int
@@ -56,8 +51,7 @@ class Put:
     if_match: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Clear:
+class Clear(Struct, frozen=True, gc=False):
     """Make `length` bytes from `offset` zero; may be larger than 4 MiB."""
 
     id: int
@@ -68,8 +62,7 @@ class Clear:
     if_match: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Raise:
+class Raise(Struct, frozen=True, gc=False):
     """Set the sequence number to max(current, number): kills all older requests (F1)."""
 
     id: int
@@ -77,8 +70,7 @@ class Raise:
     lease: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(Struct, frozen=True, gc=False):
     """Set the blob's length."""
 
     id: int
@@ -87,8 +79,7 @@ class Resize:
     if_match: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetMetadata:
+class SetMetadata(Struct, frozen=True, gc=False):
     """Replace the whole metadata map."""
 
     id: int
@@ -97,8 +88,7 @@ class SetMetadata:
     if_match: str
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, gc=False):
     """Take a snapshot with metadata of its own."""
 
     id: int
@@ -107,23 +97,20 @@ class Snapshot:
     if_match: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteSnapshot:
+class DeleteSnapshot(Struct, frozen=True, gc=False):
     """Delete one snapshot; only ids listed as doomed in the blob's metadata (P8)."""
 
     id: int
     snapshot: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListSnapshots:
+class ListSnapshots(Struct, frozen=True, gc=False):
     """List snapshots with their metadata."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Acquire:
+class Acquire(Struct, frozen=True, gc=False):
     """Acquire the lease under the proposed id `lease` for `seconds` (15 to 60)."""
 
     id: int
@@ -132,32 +119,28 @@ class Acquire:
     if_match: str
 
 
-@dataclass(frozen=True, slots=True)
-class Renew:
+class Renew(Struct, frozen=True, gc=False):
     """Renew the lease."""
 
     id: int
     lease: str
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True, gc=False):
     """Break whatever lease there is, with period 0."""
 
     id: int
     if_match: str
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True, gc=False):
     """Give the lease back."""
 
     id: int
     lease: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True, gc=False):
     """Change the lease's id from `lease` to `proposed`."""
 
     id: int
