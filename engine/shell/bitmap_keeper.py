@@ -2,21 +2,32 @@
 
 A mark is answered when it is durable; marks that come while others are being written wait and share
 the next write, so a burst of writes to many clean regions costs two writes of a sector, not many.
+
+A region that is clean keeps its bit for another while, since most regions are soon written again:
+that mark then costs no write at all. After a crash a little more is sent than the blob lacks.
 """
 
 import errno
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from engine.core.messages import BitsDurable, BitsFailed, Event, MarkClean, MarkDirty
 from engine.shell.dirty_bitmap import DirtyBitmap
 
-Change = Callable[[DirtyBitmap], None]
+REST_SECONDS: Final = 20.0
+"""How much longer a clean region's bit stays; about a file system's journal's round, and more."""
+
+Change = Callable[[], None]
 
 
 class BitmapKeeper:
-    """One thread that alone touches the bitmap; `answer`, or `bug`, is called in it."""
+    """One thread that alone touches the bitmap; `answer`, or `bug`, is called in it.
+
+    Call `tick` every now and then, and for the last time REST_SECONDS after the last mark.
+    """
 
     def __init__(
         self,
@@ -30,33 +41,42 @@ class BitmapKeeper:
         self._answer = answer
         self._bug = bug
         self._changes: deque[tuple[int | None, Change]] = deque()
+        self._clean: dict[int, float] = {}
+        self._closed = False
         self._pool = ThreadPoolExecutor(1, f"bitmap-{name}")
 
     def mark_dirty(self, command: MarkDirty) -> None:
         """Set bits; answered by BitsDurable or BitsFailed."""
-        self._add(command.id, lambda bitmap: bitmap.set(command.regions))
+        self._add(command.id, lambda: self._set(command.regions))
 
     def mark_clean(self, command: MarkClean) -> None:
-        """Clear bits; a failure leaves them set for the next write."""
-        self._add(None, lambda bitmap: bitmap.clear(command.regions))
+        """Clear bits, later; a failure leaves them set for the next write."""
+        due = time.monotonic() + REST_SECONDS
+        self._add(None, lambda: self._clean.update(dict.fromkeys(command.regions, due)))
 
     def trust(self) -> None:
         """From now on the bits say all that the blob may lack."""
-        self._add(None, lambda bitmap: bitmap.trust())
+        self._add(None, self._bitmap.trust)
 
     def resize(self, volume_bytes: int) -> None:
         """The volume has another size."""
-        self._add(None, lambda bitmap: bitmap.resize(volume_bytes))
+        self._add(None, lambda: self._bitmap.resize(volume_bytes))
+
+    def tick(self) -> None:
+        """Clear the bits that have stayed long enough."""
+        self._add(None, lambda: self._clear_rested(time.monotonic()))
 
     def close(self) -> None:
         """Write what is known to be clean, close the file."""
-        self._pool.submit(self._write)
+        self._add(None, lambda: self._clear_rested(float("inf")))
+        self._closed = True
         self._pool.shutdown(wait=True)
         self._bitmap.close()
 
     def _add(self, command_id: int | None, change: Change) -> None:
-        self._changes.append((command_id, change))
-        self._pool.submit(self._write)
+        if not self._closed:
+            self._changes.append((command_id, change))
+            self._pool.submit(self._write)
 
     def _write(self) -> None:
         try:
@@ -68,7 +88,7 @@ class BitmapKeeper:
         ids: list[int] = []
         for _ in range(len(self._changes)):
             command_id, change = self._changes.popleft()
-            change(self._bitmap)
+            change()
             if command_id is not None:
                 ids.append(command_id)
         error = 0
@@ -78,3 +98,14 @@ class BitmapKeeper:
             error = failure.errno or errno.EIO
         for command_id in ids:
             self._answer(BitsFailed(command_id, error) if error else BitsDurable(command_id))
+
+    def _set(self, regions: tuple[int, ...]) -> None:
+        for region in regions:
+            self._clean.pop(region, None)
+        self._bitmap.set(regions)
+
+    def _clear_rested(self, now: float) -> None:
+        rested = [region for region, due in self._clean.items() if due <= now]
+        for region in rested:
+            del self._clean[region]
+        self._bitmap.clear(rested)

@@ -26,7 +26,7 @@ from engine.core.messages import (
     ZeroRequested,
 )
 from engine.core.primary import ENDED, Phase, PrimaryMachine
-from engine.shell.bitmap_keeper import BitmapKeeper
+from engine.shell.bitmap_keeper import REST_SECONDS, BitmapKeeper
 from engine.shell.dirty_bitmap import DirtyBitmap
 from engine.shell.machine_host import Blob, Emit, MachineHost
 from engine.shell.node_state import NodeState
@@ -69,7 +69,7 @@ class PrimaryVolume(MachineHost):
             LocalFlush: self._flush_volume,
             LocalResize: self._resize_volume,
             MarkDirty: self._bitmap.mark_dirty,
-            MarkClean: self._bitmap.mark_clean,
+            MarkClean: self._mark_clean,
             ReadVolume: self._read_volume,
             Reply: self._reply,
         }
@@ -155,6 +155,10 @@ class PrimaryVolume(MachineHost):
             self._bitmap.resize(command.volume_bytes)
 
         self._locally(command.op, act)
+
+    def _mark_clean(self, command: MarkClean) -> None:
+        self._bitmap.mark_clean(command)
+        self._loop.call_later(REST_SECONDS, self._bitmap.tick)
 
     def _flush_volume(self, command: LocalFlush) -> None:
         def work() -> Event:

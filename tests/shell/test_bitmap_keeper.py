@@ -10,6 +10,7 @@ import pytest
 
 from engine.core.messages import BitsDurable, BitsFailed, Event, MarkClean, MarkDirty
 from engine.core.settings import REGION_BYTES
+from engine.shell import bitmap_keeper
 from engine.shell.bitmap_keeper import BitmapKeeper
 from engine.shell.dirty_bitmap import DirtyBitmap
 
@@ -91,14 +92,45 @@ def test_marks_that_come_meanwhile_share_one_write(desk: Desk) -> None:
     assert desk.on_disk() == tuple(range(50))
 
 
-def test_dirty_and_clean_take_effect_in_their_order(desk: Desk) -> None:
+def settle(desk: Desk) -> None:
+    """Wait until all that was told before is on the disk."""
+    desk.keeper.mark_dirty(MarkDirty(99, (99,)))
+    assert desk.next() == BitsDurable(99)
+
+
+@pytest.mark.parametrize("rest", [0.0, 20.0])
+def test_dirty_and_clean_take_effect_in_their_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, rest: float
+) -> None:
+    monkeypatch.setattr(bitmap_keeper, "REST_SECONDS", rest)
     desk.bitmap.let.clear()
     desk.keeper.mark_dirty(MarkDirty(1, (7, 8)))
     desk.keeper.mark_clean(MarkClean((7, 8)))
     desk.keeper.mark_dirty(MarkDirty(2, (8,)))
+    desk.keeper.tick()
     desk.bitmap.let.set()
     assert [desk.next(), desk.next()] == [BitsDurable(1), BitsDurable(2)]
-    assert desk.on_disk() == (8,)
+    settle(desk)
+    assert desk.on_disk() == ((7, 8, 99) if rest else (8, 99))
+
+
+def test_a_region_that_is_soon_written_again_costs_no_write(desk: Desk) -> None:
+    desk.keeper.mark_dirty(MarkDirty(1, (7,)))
+    assert desk.next() == BitsDurable(1)
+    before = desk.bitmap.commits
+    for number in range(2, 12):
+        desk.keeper.mark_clean(MarkClean((7,)))
+        desk.keeper.tick()
+        desk.keeper.mark_dirty(MarkDirty(number, (7,)))
+        assert desk.next() == BitsDurable(number)
+    assert desk.bitmap.commits == before
+
+
+def test_a_bit_that_was_set_but_could_not_be_written_is_no_free_mark(desk: Desk) -> None:
+    desk.bitmap.error = errno.EIO
+    for number in (1, 2):
+        desk.keeper.mark_dirty(MarkDirty(number, (7,)))
+        assert desk.next() == BitsFailed(number, errno.EIO)
 
 
 def test_a_failure_is_told_and_the_next_mark_makes_up_for_it(desk: Desk) -> None:

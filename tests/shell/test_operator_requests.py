@@ -227,6 +227,9 @@ def test_bits_are_on_disk_when_the_machine_hears_of_it(tmp_path: Path) -> None:
         stage.host.deliver(Started())
         async with asyncio.timeout(5):
             await stage.machine.marked.wait()
-        assert stage.bits(size) == (0,)
+        assert stage.bits(size) == (0, 1)
 
     perform(tmp_path, play)
+    bitmap = DirtyBitmap(tmp_path / "state" / "db.dirty", bytes(32), size)
+    assert bitmap.dirty() == (0,)
+    bitmap.close()
