@@ -15,7 +15,6 @@ from harness.sim.drawing import draw_schedule
 from harness.sim.system import REFERENCE, Primary, Standby, load_system
 from tests.sim.minimal_core import Minimal, make
 
-
 SOON: Any = "soon"
 
 
