@@ -51,6 +51,8 @@ from engine.units import SECOND_US
 SILENCE_TIMER = "silence"
 RETRY_TIMER = "retry"
 RETRY_US = SECOND_US
+LOOK_AGAIN_US = 10 * SECOND_US
+"""Wait before a blob that could not be failed over to is looked at again."""
 
 
 __all__ = ["Phase", "StandbyMachine"]
@@ -174,6 +176,10 @@ class StandbyMachine:
         if self.phase in (Phase.SUSPECTING, Phase.CONFIRMING):
             self.phase = Phase.CONFIRMING
             return [self._head()]
+        if self.phase is Phase.REFUSED and self._heard_us >= 0:
+            self.phase = Phase.SUSPECTING
+            self._etag = ""
+            return [SetTimer(SILENCE_TIMER, now_us + self._settings.timeout_us), self._head()]
         return []
 
     def _answer(self, now_us: int, event: StoreAnswer) -> list[Command]:
@@ -206,7 +212,7 @@ class StandbyMachine:
     def _confirm(self, now_us: int, event: StoreAnswer) -> list[Command]:
         """The second HEAD: has the blob been silent too?"""
         if isinstance(event, Failed) and event.refusal is Refusal.NOT_FOUND:
-            return self._refuse(now_us, "there is no such blob: nothing was ever replicated")
+            return self._refuse("there is no such blob: nothing was ever replicated")
         if not isinstance(event, Done) or event.state is None:
             detail = event.detail if not isinstance(event, Done) else "an answer without a state"
             self.reason = f"the store does not answer: {detail}"
@@ -224,7 +230,9 @@ class StandbyMachine:
             return [Note("false-alarm", (("reason", self.reason),)), later]
         unusable = self._unusable(state)
         if unusable:
-            return self._refuse(now_us, unusable)
+            # Nothing was touched. Perhaps the primary finishes, and nobody hears of it.
+            again = SetTimer(SILENCE_TIMER, now_us + LOOK_AGAIN_US)
+            return [*self._refuse(unusable), again]
         silent = ("silent_ms", (now_us - self._heard_us) // 1000 if self._heard_us >= 0 else -1)
         declared = Note("failure-declared", (silent,))
         return [declared, *self._fence(now_us, state)]
@@ -270,7 +278,7 @@ class StandbyMachine:
             note = Note("false-alarm", (("reason", self._ownership.detail),))
             later = SetTimer(SILENCE_TIMER, now_us + self._settings.timeout_us)
             return [*commands, note, later]
-        return [*commands, *self._refuse(now_us, self._ownership.detail or "another node owns it")]
+        return [*commands, *self._refuse(self._ownership.detail or "another node owns it")]
 
     def _check(self, now_us: int) -> list[Command]:
         """The blob is ours: only what it says now, after the Raise, counts (H13)."""
@@ -285,7 +293,7 @@ class StandbyMachine:
             return renew
         unusable = self._unusable(owned.state)
         if unusable:
-            return [*renew, *self._refuse(now_us, unusable)]
+            return [*renew, *self._refuse(unusable)]
         self.phase = Phase.CHECKING
         self._recovering = Recovering(owned, self._next_id)
         return [*renew, *self._recovering.start()]
@@ -297,7 +305,7 @@ class StandbyMachine:
         if found.fenced:
             return [*commands, *self._own_again(now_us)]
         if found.refusal:
-            return [*commands, *self._refuse(now_us, found.refusal)]
+            return [*commands, *self._refuse(found.refusal)]
         if found.step is not Step.READY:
             return commands
         self.phase = Phase.CLAIMING
@@ -351,8 +359,7 @@ class StandbyMachine:
         lease = self._owned.lease
         return self._ownership.start(now_us, previous_lease=lease)
 
-    def _refuse(self, now_us: int, reason: str) -> list[Command]:
-        del now_us
+    def _refuse(self, reason: str) -> list[Command]:
         self.phase = Phase.REFUSED
         self.reason = reason
         self._forced = False
