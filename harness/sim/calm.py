@@ -20,7 +20,7 @@ __all__ = ["Calm"]
 LOOK_US: Final = 250_000
 OPERATOR_US: Final = 5_000_000
 """So often an operator asks a standby that does nothing to take over."""
-IDLE: Final = ("waiting", "watching")
+IDLE: Final = ("waiting", "watching", "refused")
 ENDED: Final = ("stopped", "demoted", "refused", "halted")
 """Phases of a primary that only a new process leaves."""
 STARTS_MAX: Final = 4
