@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "Break a planted bug under the simulator, in half a minute; nothing else is needed.",
     "swarm": "Run hundreds of drawn disasters a second under the simulator, every claim checked.",
     "explore": "For a workload, crash before, after and with unknown outcome at every request.",
+    "mutants": "Plant bugs in the core and see how soon a swarm catches each: the kill matrix.",
     "replay": "Run the disaster of a schedule file again and tell it as a story.",
     "prove": "Prove a disk with every independent reader and a VM; repairs and changes nothing.",
     "bench": "Measure one of the engine's promises about speed.",

@@ -17,7 +17,7 @@ from harness.sim.system import REFERENCE, Reference, System, load_system
 __all__ = ["find_bug", "system_under_test"]
 
 
-def find_bug(name: str) -> Mutant:
+def find_bug(name: str, option: str = "--planted") -> Mutant:
     """The planted bug of this name. Raises UsageError with the names that are close."""
     from harness.mutants.catalogue import CATALOGUE
 
@@ -25,7 +25,7 @@ def find_bug(name: str) -> Mutant:
         return CATALOGUE[name]
     except KeyError:
         near = get_close_matches(name, CATALOGUE) or sorted(CATALOGUE)
-        text = f"--planted {name!r}: there is no such bug; try {', '.join(near)}"
+        text = f"{option} {name!r}: there is no such bug; try {', '.join(near)}"
         raise UsageError(text) from None
 
 
