@@ -100,7 +100,7 @@ class Protecting:
         standby may be about to mount it.
         """
         self._started = event
-        self._clients.capturing = bool(event.clean_etag) or event.dirty == ()
+        self._clients.capturing = not event.dirty and (bool(event.clean_etag) or event.dirty == ())
         self._clients.guarded = self._clients.capturing or bool(event.previous_lease)
         self._clients.guarded |= event.dirty is not None
         return self._create()
@@ -206,7 +206,9 @@ class Protecting:
             if self._fresh_blob:
                 return self._copy(now_us, owned.number, blob_is_zero=True)
             return self._enter(self._right_size(now_us), owned.number, self.copy_anew)
-        if self._started.clean_etag and self._started.clean_etag == owned.etag_found:
+        stopped_etag = "" if self._started.dirty else self._started.clean_etag
+        # Bits that an orderly stop left: a local write failed, nobody knows what the volume holds.
+        if stopped_etag and stopped_etag == owned.etag_found:
             return self._clean(now_us, owned)
         if self._started.dirty is None and not self._started.reseed and not self._is_marked():
             return self._end(
