@@ -136,7 +136,6 @@ class Simulation:
         words = ["swarm", "--seed", str(self.seed), "--disasters", str(plan.disasters)]
         if disks is not None:
             words += ["--materialise", str(disks.boots)]
-        self.tell(f"swarm of {plan.disasters} simulated disasters")
         told, rel = self._command("swarm", words, _Swarm, SWARM_S_MAX)
         if told is None:
             return None, None
@@ -185,7 +184,6 @@ class Simulation:
         plan = self.profile.explore
         if plan is None:
             return None
-        self.tell("every crash at every store request of the workloads")
         words = ["explore", *(["--pairs"] if plan.pairs else [])]
         told, rel = self._command("explore", words, _Explored, EXPLORE_S_MAX)
         if told is None:
@@ -207,7 +205,6 @@ class Simulation:
         plan = self.profile.mutants
         if plan is None:
             return
-        self.tell(f"kill matrix: every planted bug with {plan.seeds} seeds")
         words = ["mutants", "--seeds", str(plan.seeds)]
         self._command("mutants", words, dict[str, object], MUTANTS_S_MAX)
 
@@ -218,6 +215,7 @@ class Simulation:
         if self.stop.is_set:
             self._missing.append(f"{name}: the run was stopped before it")
             return None, ""
+        self.tell(" ".join(["mountproof", *words]))
         folder = self.scratch / name
         folder.mkdir()
         process = LabProcess(

@@ -21,6 +21,15 @@ from harness.evidence import (
     Verdict,
     write_run,
 )
+from harness.simulation_record import (
+    Boots,
+    Exploration,
+    KillMatrix,
+    Mutant,
+    SimulatedFinding,
+    SimulationRecord,
+    Swarm,
+)
 
 MODES: Final = ("sync", "sync-on-flush", "async")
 PROVERS: Final[dict[str, tuple[str, float]]] = {
@@ -250,3 +259,43 @@ def _fence(dice: random.Random) -> Trial:
             "fence.digest_after": "9a" * 32,
         },
     )
+
+
+def with_simulation(record: RunRecord, *, stale: bool = False) -> RunRecord:
+    """Put a simulated part beside the trials: one finding, one fault that never struck."""
+    claims = ("consumable", "crash-consistent", "fenced", "live", "no-acked-loss", "ordered-once")
+    finding = SimulatedFinding(
+        claim="fenced", cause="acknowledged-after-the-mount", found_by="swarm", times=3, steps=7,
+        text="operation 4 was acknowledged after standby <b>had</b> mounted",
+        schedule="evidence/simulation/findings/swarm-1-fenced.json",
+    )  # fmt: skip
+    bugs = [
+        ("ack-before-put", "no-acked-loss", True, 3.0, 4),
+        ("grow-footer-first", "resize-faithful", True, 41.0, 6),
+        ("quiet-lag", "status-honest", False, 0.0, 0),
+    ]
+    simulation = SimulationRecord(
+        swarm=Swarm(
+            seed=20261122, disasters=4000, seconds=7.3, digest="5e" * 16,
+            exercised={claim: 10 ** (number + 1) for number, claim in enumerate(claims)},
+            fired={"kill": 1210, "zombie": 377, "torn-cache": 9, "clock-jump": 0},
+            steps_mean=50.2, store_requests_mean=63.8, run_twice=200, interrupted=False,
+            evidence="evidence/simulation/swarm.json",
+        ),
+        exploration=Exploration(
+            runs={"pair": 2136, "grow": 801}, pairs=2000, seconds=5.2, exercised={"live": 2937},
+            evidence="evidence/simulation/explore.json",
+        ),
+        boots=Boots(images=11, booted=10, refused=1, pages=116736, boot_s=0.21,
+                    verdict="good", missing=[]),
+        kill_matrix=KillMatrix(
+            digest="ab" * 32, made_at="2026-11-22T21:00:00+00:00", stale=stale,
+            mutants=[
+                Mutant(name=name, claim=claim, caught=caught, caught_by=claim if caught else "",
+                       disasters=needed, steps=steps)
+                for name, claim, caught, needed, steps in bugs
+            ],
+        ),
+        findings=[finding],
+    )  # fmt: skip
+    return msgspec.structs.replace(record, simulation=simulation)
