@@ -234,9 +234,10 @@ class Protecting:
     def _clean(self, now_us: int, owned: Owned) -> list[Command]:
         """The blob has all that the volume has: is it declared right, and as large?"""
         metadata = owned.metadata
-        mark = Mark.INTERVAL if self._settings.order is Order.INTERVAL else Mark.NONE
-        declared = metadata.declared(self._settings) == metadata and metadata.mark is mark
-        if declared and not metadata.intent and metadata.volume_bytes == self.volume_bytes:
+        # In order `interval` nobody knows whether the last interval was closed.
+        image = metadata.mark is Mark.NONE and self._settings.order is not Order.INTERVAL
+        declared = metadata.declared(self._settings) == metadata and not metadata.intent
+        if image and declared and metadata.volume_bytes == self.volume_bytes:
             return self._run(owned.number, owned.state.etag)
         # A standby judges by the mode it reads there (H11): no promise before it says so.
         goal = InTurn(self._right_size(now_us), self.seal_goal(now_us))

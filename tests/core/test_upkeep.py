@@ -230,3 +230,27 @@ def test_an_orderly_stop_closes_the_last_interval() -> None:
     assert pair.world.blob.snapshots[pin].pages[0] == op
     pair.restart()
     pair.run_until_protected()
+
+
+def test_after_a_crash_the_interval_that_was_open_is_closed_before_anything_is_promised() -> None:
+    pair = protected(Plan(Mode.ASYNC, Order.INTERVAL, max_lag_us=40 * SECOND_US))
+    op = pair.write(0, 1)
+    run(pair, 8)
+    assert pair.volume.bits == set(), "the live blob has it"
+    pair.crash(power=False)
+    pair.restart()
+    pair.run_until_protected()
+    pin = parse_metadata(pair.world.blob.metadata).pin
+    assert pair.world.blob.snapshots[pin].pages[0] == op
+
+
+def test_bits_that_an_orderly_stop_left_are_resynced_whatever_etag_it_recorded() -> None:
+    pair = protected(Plan(Mode.ASYNC, at_once=False))
+    pair.primary.deliver(LocalFailed(pair.write(100, 1), 5))
+    pair.stop()
+    run(pair, 5)
+    assert pair.stopped_etag
+    del pair.volume.pages[100]
+    pair.restart()
+    pair.run_until_protected()
+    assert pair.image() == pair.volume.pages
