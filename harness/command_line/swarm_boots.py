@@ -23,7 +23,7 @@ class Boots(msgspec.Struct, frozen=True, kw_only=True):
     booted: int
     booted_from_disk: int
     refused: int
-    rotten: int
+    told_wrong: int
     pages: int
     boot_s: float
     images_per_s: float
@@ -47,9 +47,10 @@ def boot_disks(
     )  # fmt: skip
     return Boots(
         disasters=result.disasters, images=result.images, booted=result.booted,
-        booted_from_disk=result.booted_from_disk, refused=result.refused, rotten=result.rotten,
-        pages=result.pages, boot_s=round(result.boot_s, 4), images_per_s=result.images_per_s,
-        verdict=result.verdict, findings=result.findings, missing=result.missing,
+        booted_from_disk=result.booted_from_disk, refused=result.refused,
+        told_wrong=result.told_wrong, pages=result.pages, boot_s=round(result.boot_s, 4),
+        images_per_s=result.images_per_s, verdict=result.verdict, findings=result.findings,
+        missing=result.missing,
     )  # fmt: skip
 
 
@@ -58,6 +59,6 @@ def boots_line(boots: Boots) -> str:
     said = (
         f"materialised: {boots.images} disks of {boots.disasters} disasters, {boots.booted} booted"
         f" ({boots.boot_s:.2f} s each), {boots.refused} rightly refused,"
-        f" {boots.rotten} with rot told"
+        f" {boots.told_wrong} with a wrong page that was told"
     )
     return f"{said}: {boots.verdict}"

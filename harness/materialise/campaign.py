@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from harness.checkers.checker import Checker
 from harness.disk.tools import ToolBox
 from harness.materialise.boot_code import BootCode, boot_code
 from harness.materialise.candidate import Candidate, ImageCollector
@@ -46,8 +47,8 @@ class MaterialiseResult:
 
     disasters: run; images: different disks made real; booted: whose guest found every page right;
     booted_from_disk: of those, started by their own page 0; refused: that had to be refused and
-    were; rotten: whose rot was told; pages: compared by guests; boot_s: mean time of one VM, cold
-    start to exit; missing: what could not be judged, and why.
+    were; told_wrong: whose rotten or inadmissible page was told; pages: compared by guests; boot_s:
+    mean time of one VM, cold start to exit; missing: what could not be judged, and why.
     """
 
     disasters: int = 0
@@ -55,7 +56,7 @@ class MaterialiseResult:
     booted: int = 0
     booted_from_disk: int = 0
     refused: int = 0
-    rotten: int = 0
+    told_wrong: int = 0
     pages: int = 0
     boot_s: float = 0.0
     seconds: float = 0.0
@@ -114,8 +115,9 @@ def _candidates(
     for schedule in schedules:
         if result.disasters == count:
             return
-        collector = ImageCollector()
-        run_disaster(schedule, system, (), observers=(collector,))
+        witness = Checker()
+        collector = ImageCollector(witness)
+        run_disaster(schedule, system, (witness,), observers=(collector,))
         result.disasters += 1
         for number, candidate in enumerate(collector.found):
             digest = candidate.digest()
@@ -163,8 +165,8 @@ def _add(result: MaterialiseResult, seed: int, proved: Proved, kept: str) -> Non
         result.refused += 1
         return
     result.pages += candidate.expected.size_bytes // 512
-    if candidate.rotten:
-        result.rotten += 1
+    if candidate.must_be_wrong:
+        result.told_wrong += 1
         return
     result.booted += 1
     result.booted_from_disk += proved.report.from_disk

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.checkers.blob_metadata import BlobMetadata, read_metadata
+from harness.checkers.checker import Checker
 from harness.checkers.designated import designate
 from harness.checkers.footers import read_disk_end
+from harness.checkers.history import SIZE
+from harness.checkers.image_judge import judge_afresh
 from harness.checkers.observation import Mounted, Observer
 from harness.materialise.rendering import DiskImage, Rotten
 from harness.sim.blob_requests import PAGE_BYTES, Answer, Request
@@ -26,22 +29,29 @@ _CRASHES: Final = ("killed", "power-lost")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A disk to be made real. `problem`: why the oracle says that it does not open ("": it does).
+    """A disk to be made real, with what the oracle says of it.
 
     shown: what the store holds; expected: what a reader must find. They differ where a page rotted
-    at rest (the truth is expected, and must be missed), and at the end, where the primary's own
-    volume is what the blob must show.
+    at rest or is not admissible (what it should hold is expected, and must be missed), and at the
+    end, where the primary's own volume is what the blob must show. problem: why no strict reader
+    may accept it ("": it must); wrong_page: a page that the oracle does not admit, else -1.
     """
 
     moment: str
     shown: DiskImage
     expected: DiskImage
-    problem: str
+    problem: str = ""
+    wrong_page: int = -1
 
     @property
     def must_be_right(self) -> bool:
         """No prover may find anything wrong with it."""
-        return not self.problem and not self.rotten
+        return not self.problem and not self.must_be_wrong
+
+    @property
+    def must_be_wrong(self) -> bool:
+        """Whoever compares it with what is expected must find a difference."""
+        return self.rotten or self.wrong_page >= 0
 
     def digest(self) -> str:
         """Of both images."""
@@ -54,9 +64,13 @@ class Candidate:
 
 
 class ImageCollector(Observer):
-    """Watches a run and keeps its disks, each different one once."""
+    """Watches a run and keeps its disks, each different one once.
 
-    def __init__(self) -> None:
+    `witness` is a checker of the same run: through it the oracle's scene is seen.
+    """
+
+    def __init__(self, witness: Checker) -> None:
+        self._witness = witness
         self.found: list[Candidate] = []
         self._digests: list[str] = []
         self._blob: PageBlob | None = None
@@ -109,13 +123,35 @@ class ImageCollector(Observer):
     ) -> None:
         if shown is None:
             return
-        last = shown.pages.get(shown.length // PAGE_BYTES - 1)
-        problem = read_disk_end(last, shown.length).problem
-        candidate = Candidate(moment, shown, expected or shown.healed(), problem)
+        admitted, wrong_page = self._admitted(shown)
+        problem = _problem(shown)
+        candidate = Candidate(moment, shown, expected or admitted, problem, wrong_page)
         digest = candidate.digest()
         if digest not in self._digests:
             self._digests.append(digest)
             self.found.append(candidate)
+
+    def _admitted(self, shown: DiskImage) -> tuple[DiskImage, int]:
+        """The disk with its first inadmissible page put right, and that page; -1: none is."""
+        scene, history = self._witness.scene, self._witness.scene.history
+        healed = shown.healed()
+        judge = judge_afresh(history, healed.pages, shown.size_bytes, history.owed)
+        if judge.wrong is None or judge.wrong == SIZE:  # the size is for the footer to tell
+            return healed, -1
+        page = judge.wrong
+        owed = history.entry_at(judge.floor.get(page, 0))
+        value = scene.setup.base.get(page) if owed is None else owed.gives(page)
+        return _image(shown.length, {**healed.pages, page: value}), page
+
+
+def _problem(shown: DiskImage) -> str:
+    """Why a strict reader must refuse the disk: its end, or a footer inside."""
+    last = shown.length // PAGE_BYTES - 1
+    end = read_disk_end(shown.pages.get(last), shown.length)
+    if end.problem:
+        return end.problem
+    inside = any(isinstance(value, bytes) for page, value in shown.pages.items() if page < last)
+    return "footer-inside" if inside else ""
 
 
 def _is_live(blob: PageBlob, metadata: BlobMetadata) -> bool:

@@ -2,8 +2,8 @@
 
 A disk that the oracle calls good must open for the strict validator, QEMU's tools, libvhdi and
 dissect, read page for page as it was rendered, and boot. One that it calls unusable must be refused
-by the strict validator, and one with rot must be told from the truth by comparison and by the
-guest. Whatever else happens is a disagreement: either side may be wrong.
+by the strict validator, and one with rot or an inadmissible page must be told from the truth by
+comparison and by the guest. Whatever else happens is a disagreement: either side may be wrong.
 """
 
 import time
@@ -133,12 +133,20 @@ def _disagreements(
             if verdict == "bad"
         ]
     judges = (StrictValidator.name,) if candidate.problem else (QemuCompareWhole.name, _BOOT)
-    why = candidate.problem or "a page rotted at rest"
+    why = candidate.problem or _wrong(candidate)
     return [
         Disagreement("oracle-refuses-prover-accepts", name, f"{name} accepts it, but: {why}")
         for name in judges
         if told[name][0] == "good"
     ]
+
+
+def _wrong(candidate: Candidate) -> str:
+    page = candidate.wrong_page
+    if page < 0:
+        return "a page rotted at rest"
+    should = candidate.expected.pages.get(page, 0)
+    return f"page {page} must show {should}, not {candidate.shown.pages.get(page, 0)}"
 
 
 def _last_lines(report: BootReport) -> str:

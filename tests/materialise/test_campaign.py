@@ -5,15 +5,29 @@ from pathlib import Path
 
 import pytest
 
+from harness.checkers.checker import Checker
 from harness.disk.tools import ToolBox
+from harness.explore.planting import system_under_test
 from harness.materialise.boot_code import boot_code
 from harness.materialise.campaign import materialise
 from harness.materialise.candidate import Candidate, ImageCollector
 from harness.materialise.proving import Proved, prove_disk
 from harness.materialise.rendering import DiskImage, Rotten
 from harness.oracle.pages import PAGE_BYTES
-from harness.schedule import Failover, Fault, Flush, Kill, Resize, Schedule, Setup, Step, Write
+from harness.schedule import (
+    Failover,
+    Fault,
+    Flush,
+    Kill,
+    Resize,
+    Schedule,
+    Setup,
+    Step,
+    Write,
+    Zero,
+)  # fmt: skip
 from harness.sim.disaster import run_disaster
+from harness.sim.system import REFERENCE, System
 from tests.disk.disks import MIB, footer
 
 SIZE = 2 * MIB
@@ -40,10 +54,10 @@ LIFE = (
 )
 
 
-def disks_of(schedule: Schedule) -> list[Candidate]:
-    collector = ImageCollector()
-    outcome = run_disaster(schedule, observers=(collector,))
-    assert outcome.findings == ()
+def disks_of(schedule: Schedule, system: System = REFERENCE) -> list[Candidate]:
+    witness = Checker()
+    collector = ImageCollector(witness)
+    run_disaster(schedule, system, (witness,), observers=(collector,))
     return collector.found
 
 
@@ -70,13 +84,48 @@ def test_at_rest_the_disk_is_held_against_the_volume_and_a_disk_comes_once() -> 
 
 def test_rot_at_rest_is_shown_and_not_expected() -> None:
     rot = Fault(at_us=8 * S, fault="bit-rot", page=9)
-    collector = ImageCollector()
-    run_disaster(disaster(*LIFE[:3], rot, Kill(at_us=9 * S)), observers=(collector,))
-    crash = collector.found[0]
+    crash = disks_of(disaster(*LIFE[:3], rot, Kill(at_us=9 * S)))[0]
     assert isinstance(crash.shown.pages[9], Rotten)
     assert crash.expected.pages[9] == crash.shown.pages[9].true
     assert crash.rotten
     assert not crash.must_be_right
+
+
+def test_what_the_oracle_does_not_admit_is_shown_and_the_page_that_is_owed_is_expected() -> None:
+    steps = (*LIFE[:3], Zero(at_us=8 * S, page=9, pages=2), Kill(at_us=12 * S))
+    with system_under_test(bug="trim-ignored") as system:
+        crash = disks_of(disaster(*steps), system)[0]
+    assert crash.wrong_page in (9, 10)
+    assert crash.wrong_page in crash.shown.pages
+    assert crash.wrong_page not in crash.expected.pages
+    assert not crash.must_be_right
+    assert disks_of(disaster(*steps))[0].must_be_right
+
+
+def test_a_footer_inside_the_disk_is_a_problem() -> None:
+    steps = (*LIFE[:4], Kill(at_us=12 * S))
+    with system_under_test(bug="old-footer-left-inside-the-disk") as system:
+        crash = disks_of(disaster(*steps), system)[-1]
+    assert crash.problem == "footer-inside"
+    assert disks_of(disaster(*steps))[-1].problem == ""
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("bug", "count"),
+    [
+        ("trim-ignored", "told_wrong"),
+        ("old-footer-left-inside-the-disk", "refused"),
+        ("footer-checksum-not-recomputed", "refused"),
+        ("chs-only-creator", "refused"),
+    ],
+)
+def test_provers_agree_with_the_oracle_on_what_a_planted_bug_leaves(bug: str, count: str) -> None:
+    zeroes = Zero(at_us=9 * S, page=9, pages=2)
+    with system_under_test(bug=bug) as system:
+        result = materialise([disaster(*LIFE[:4], zeroes, Kill(at_us=12 * S))], 1, system=system)
+    assert result.findings == []
+    assert getattr(result, count) >= 1
 
 
 @pytest.mark.real
