@@ -24,13 +24,23 @@ class PageStore:
         self.before: list[Pages] = []
 
     def put(self, first: int, values: Sequence[object]) -> None:
-        """Write one value a page from page `first`."""
+        """Write one value a page from page `first`; None is zeros, and leaves the page absent."""
+        if None in values:
+            self._put_with_zeros(first, values)
+            return
         if self.before:
             self._keep(range(first, first + len(values)))
         if len(values) == 1:
             self.pages[first] = values[0]
         else:
             self.pages.update(zip(range(first, first + len(values)), values, strict=True))
+
+    def _put_with_zeros(self, first: int, values: Sequence[object]) -> None:
+        self.clear(first, first + len(values))
+        written = {page: value for page, value in enumerate(values, first) if value is not None}
+        if self.before:
+            self._keep(written)
+        self.pages.update(written)
 
     def clear(self, first: int, end: int) -> None:
         """Make pages `first` to `end` (exclusive) absent."""

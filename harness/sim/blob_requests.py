@@ -60,7 +60,9 @@ class PageWrite(Request, frozen=True, kw_only=True):
 
 
 class PutPages(PageWrite, frozen=True, kw_only=True):
-    """Put Page, update. `pages` has one value a page: bytes or any token, never None.
+    """Put Page, update. `pages` has one value a page: bytes or any token.
+
+    None is a page of zeros, which is then absent (the service would list it); simulations only.
 
     `digest` says what kind of Content-MD5 came with it.
     """

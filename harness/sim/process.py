@@ -213,7 +213,8 @@ class Process:
         """Into the cache at once; answered after this burst of events, in order."""
         volume, site = self.site.volume, self.site
         first, length = command.offset // PAGE_BYTES, command.length
-        if self._spoilt("volume-write") or not volume.fits(command.offset, length):
+        spoilt = self.node.armed and self._spoilt("volume-write")
+        if spoilt or not volume.fits(command.offset, length):
             self._soon(LocalFailed(command.op, EIO))
             return
         if type(command) is LocalWrite:

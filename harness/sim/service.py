@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from engine.core.messages import (
     Done,
     Failed,
-    ListSnapshots,
     ReadPage,
     Refusal,
     StoreAnswer,
@@ -26,7 +25,7 @@ from harness.sim.faults import Armed
 from harness.sim.node import Node
 from harness.sim.page_blob import PageBlob
 from harness.sim.process import Process
-from harness.sim.store_wire import BLOB, CODES, KINDS, ListRequest, outcome_of, request_of
+from harness.sim.store_wire import ASKS, BLOB, CODES, outcome_of
 from harness.sim.world import World
 
 __all__ = ["Service"]
@@ -38,27 +37,28 @@ GIVE_UP_US: Final = 3_000_000
 LATER_US: Final = 8_000_000
 
 CHANGES: Final = frozenset(
-    {ask.PutPages, ask.ClearPages, ask.CreateBlob, ask.SetProperties, ask.SetMetadata,
-     ask.TakeSnapshot, ask.DeleteBlob}
-)  # fmt: skip
+    {"put", "clear", "create", "raise", "resize", "metadata", "snapshot", "delete"}
+)
 TAKING: Final = frozenset({"acquire", "break"})
+UNUSUAL: Final = TAKING | {"list", "create"}
 THROTTLED: Final = Answer(503, "ServerBusy")
 SNAPSHOT_LIMIT: Final = Answer(409, "SnapshotCountExceeded")
 FAILED_AFTER: Final = Answer(500, "InternalError")
 
 
 class Asked:
-    """One request under way."""
+    """One request under way; done: its node has an outcome; listed: what a listing found."""
 
-    __slots__ = ("command", "done", "kind", "process", "request")
+    __slots__ = ("command", "done", "kind", "listed", "node", "process", "request")
 
     def __init__(self, process: Process, command: StoreCommand) -> None:
         self.process = process
+        self.node = process.node
         self.command = command
-        self.kind = KINDS[type(command)]
-        self.request = request_of(command)
+        self.kind, build = ASKS[type(command)]
+        self.request = build(command)
         self.done = False
-        """Its node has an outcome."""
+        self.listed: tuple[tuple[str, ask.Metadata], ...] = ()
 
 
 class Service:
@@ -99,24 +99,41 @@ class Service:
 
     def serve(self, asked: Asked, _second: object) -> None:
         """It reaches the store, and the answer goes back."""
-        self._answer(asked, self.apply(asked))
+        answer = self.apply(asked)
+        node, world = asked.node, self.world
+        if node.conditions:
+            self._answer_in_trouble(asked, answer)
+            return
+        due_us = world.now_us + FLIGHT_US + int(node.random() * SPREAD_US)
+        world.at(due_us, self._arrive, asked, answer)
 
     def apply(self, asked: Asked) -> Answer:
         """It reaches the store."""
         world, request = self.world, asked.request
         now_us = world.now_us
-        if type(request) is ListRequest:
-            return Answer(200) if self.blob else Answer(404, "ContainerNotFound")
-        answer = self.container.apply(now_us, request)
-        if asked.kind in TAKING and asked.process.node.name != "primary":
-            self._takes_over(asked.process.node)
+        blob = self.container.blobs.get(BLOB)
+        if blob is None or asked.kind in UNUSUAL:
+            answer = self._apply_unusual(asked)
+            blob = self.container.blobs.get(BLOB)
+        else:
+            answer = blob.apply(now_us, request)
         world.trace.append((now_us, 50, answer.status, self.container.etags.changes))
-        if answer.status < 300 and type(request) in CHANGES:
-            blob = self.container.blobs[BLOB]
-            name = asked.process.node.name
+        if answer.status < 300 and asked.kind in CHANGES:
+            name = asked.node.name
             for hook in world.watch.applied:
                 hook(now_us, name, request, answer, blob)
         return answer
+
+    def _apply_unusual(self, asked: Asked) -> Answer:
+        """There is no blob yet, or it is a listing, or somebody reaches for the lease."""
+        if asked.kind == "list":
+            blob = self.blob
+            taken = blob.snapshots if blob else ()
+            asked.listed = tuple((snapshot.id, snapshot.metadata) for snapshot in taken)
+            return Answer(200)
+        if asked.kind in TAKING and asked.node.name != "primary":
+            self._takes_over(asked.node)
+        return self.container.apply(self.world.now_us, asked.request)
 
     def _takes_over(self, node: Node) -> None:
         """A standby reaches for the lease; the second one that does so is a fault."""
@@ -128,25 +145,32 @@ class Service:
     # ── answers ───────────────────────────────────────────────────────────────────────────────
 
     def _answer(self, asked: Asked, answer: Answer) -> None:
-        world, node = self.world, asked.process.node
-        delay_us = FLIGHT_US + int(node.random() * SPREAD_US)
-        if node.conditions:
-            lost = node.condition("store-cut", "store-deaf")
-            if lost is not None:
-                self._fire(lost, node)
-                self._give_up(asked)
-                return
-            if self._clogged(node, self._arrive, asked, answer):
-                return
-            delay_us *= self._slowness(node)
-        world.at(world.now_us + delay_us, self._arrive, asked, answer)
+        if asked.node.conditions:
+            self._answer_in_trouble(asked, answer)
+        else:
+            self._bring(asked, answer, 1)
+
+    def _bring(self, asked: Asked, answer: Answer, slower: int) -> None:
+        delay_us = FLIGHT_US + int(asked.node.random() * SPREAD_US)
+        self.world.at(self.world.now_us + delay_us * slower, self._arrive, asked, answer)
+
+    def _answer_in_trouble(self, asked: Asked, answer: Answer) -> None:
+        node = asked.node
+        lost = node.condition("store-cut", "store-deaf")
+        if lost is not None:
+            self._fire(lost, node)
+            self._give_up(asked)
+        elif not self._clogged(node, self._arrive, asked, answer):
+            self._bring(asked, answer, self._slowness(node))
 
     def _arrive(self, asked: Asked, answer: Answer) -> None:
-        command = asked.command
-        if type(command) is ListSnapshots and answer.status < 300:
-            self._finish(asked, Done(command.id, snapshots=self._snapshots()))
+        if asked.done or not asked.process.alive:
+            return
+        if asked.kind == "list":
+            outcome: StoreAnswer = Done(asked.command.id, snapshots=asked.listed)
         else:
-            self._finish(asked, outcome_of(command, answer))
+            outcome = outcome_of(asked.command, answer)
+        self._finish(asked, outcome)
 
     def _finish(self, asked: Asked, outcome: StoreAnswer) -> None:
         """The node learns what became of its request, once."""
@@ -158,10 +182,6 @@ class Service:
         for hook in world.watch.answered:
             hook(world.now_us, process.node.name, asked.request, _named(outcome))
         process.deliver(outcome)
-
-    def _snapshots(self) -> tuple[tuple[str, ask.Metadata], ...]:
-        blob = self.blob
-        return tuple((taken.id, taken.metadata) for taken in blob.snapshots) if blob else ()
 
     # ── trouble ───────────────────────────────────────────────────────────────────────────────
 
@@ -201,7 +221,7 @@ class Service:
         return True
 
     def _leave(self, asked: Asked, act: Callable[..., None], extra_us: int = 0) -> None:
-        node = asked.process.node
+        node = asked.node
         delay_us = FLIGHT_US + int(node.random() * SPREAD_US)
         if node.conditions:
             delay_us *= self._slowness(node)
@@ -209,22 +229,22 @@ class Service:
 
     def _give_up(self, asked: Asked) -> None:
         """The transport waits in vain: unknown."""
-        node = asked.process.node
+        node = asked.node
         span = GIVE_UP_US if node.random() < 0.5 else GIVE_UP_US // 60
         wait_us = 10_000 + int(node.random() * span)
         outcome = Unknown(asked.command.id, f"{asked.kind}: no answer")
         self.world.at(self.world.now_us + wait_us, self._finish, asked, outcome)
 
     def _late_us(self, asked: Asked, armed: Armed) -> int:
-        return armed.fault.for_us or int(asked.process.node.random() * LATER_US)
+        return armed.fault.for_us or int(asked.node.random() * LATER_US)
 
     def _lose(self, asked: Asked, armed: Armed) -> None:
-        self._fire(armed, asked.process.node)
+        self._fire(armed, asked.node)
         self._give_up(asked)
 
     def _lose_answer(self, asked: Asked, armed: Armed) -> None:
         def reach(asked: Asked, _second: object) -> None:
-            self._fire(armed, asked.process.node)
+            self._fire(armed, asked.node)
             self.apply(asked)
 
         self._leave(asked, reach)
@@ -232,7 +252,7 @@ class Service:
 
     def _fail_after(self, asked: Asked, armed: Armed) -> None:
         def reach(asked: Asked, _second: object) -> None:
-            self._fire(armed, asked.process.node)
+            self._fire(armed, asked.node)
             self.apply(asked)
             self._answer(asked, FAILED_AFTER)
 
@@ -240,7 +260,7 @@ class Service:
 
     def _come_late(self, asked: Asked, armed: Armed) -> None:
         def reach(asked: Asked, _second: object) -> None:
-            self._fire(armed, asked.process.node)
+            self._fire(armed, asked.node)
             self.apply(asked)
 
         self._give_up(asked)
@@ -249,40 +269,40 @@ class Service:
     def _double(self, asked: Asked, armed: Armed) -> None:
         def reach(asked: Asked, _second: object) -> None:
             self.apply(asked)
-            self._fire(armed, asked.process.node)
+            self._fire(armed, asked.node)
             self._answer(asked, self.apply(asked))
 
         self._leave(asked, reach)
 
     def _copy_late(self, asked: Asked, armed: Armed) -> None:
         def reach(asked: Asked, _second: object) -> None:
-            self._fire(armed, asked.process.node)
+            self._fire(armed, asked.node)
             self.apply(asked)
 
         self._leave(asked, self.serve)
         self._leave(asked, reach, self._late_us(asked, armed))
 
     def _slow(self, asked: Asked, armed: Armed) -> None:
-        self._fire(armed, asked.process.node)
-        extra_us = armed.fault.for_us or int(asked.process.node.random() * 100_000)
+        self._fire(armed, asked.node)
+        extra_us = armed.fault.for_us or int(asked.node.random() * 100_000)
         self._leave(asked, self.serve, extra_us)
 
     def _throttle(self, asked: Asked, armed: Armed) -> None:
-        self._fire(armed, asked.process.node)
+        self._fire(armed, asked.node)
         self._answer(asked, THROTTLED)
 
     def _limit(self, asked: Asked, armed: Armed) -> None:
-        self._fire(armed, asked.process.node)
+        self._fire(armed, asked.node)
         self._answer(asked, SNAPSHOT_LIMIT)
 
     def _unreachable(self, asked: Asked, armed: Armed) -> None:
-        self._fire(armed, asked.process.node)
+        self._fire(armed, asked.node)
         outcome = Failed(asked.command.id, Refusal.UNREACHABLE, 0, "", "no connection")
         self.world.at(self.world.now_us + FLIGHT_US, self._finish, asked, outcome)
 
     def _damage(self, asked: Asked, armed: Armed) -> None:
         asked.request = replace(asked.request, digest=ask.DIGEST_WRONG)
-        self._fire(armed, asked.process.node)
+        self._fire(armed, asked.node)
         for hook in self.world.watch.damaged:
             hook(self.world.now_us, "request", asked.request, -1)
         self._leave(asked, self.serve)
@@ -291,7 +311,7 @@ class Service:
         """The transport compares the checksum of what it read: no certain answer."""
 
         def reach(asked: Asked, _second: object) -> None:
-            self._fire(armed, asked.process.node)
+            self._fire(armed, asked.node)
             for hook in self.world.watch.damaged:
                 hook(self.world.now_us, "answer", asked.request, -1)
             outcome = Unknown(asked.command.id, "read: the bytes were damaged on the way")

@@ -38,7 +38,7 @@ from engine.shell.blob_outcome import is_certain, refusal_of
 from harness.sim import blob_requests as ask
 from harness.sim.blob_requests import PAGE_BYTES, Answer, Request
 
-__all__ = ["BLOB", "KINDS", "ListRequest", "outcome_of", "page_values", "request_of"]
+__all__ = ["ASKS", "BLOB", "CODES", "KINDS", "ListRequest", "outcome_of", "page_values"]
 
 BLOB: Final = "db"
 NOT_A_FOOTER: Final = b"\1" * PAGE_BYTES
@@ -127,7 +127,7 @@ def _acquire(command: Acquire) -> Request:
     )
 
 
-_ASKS: Final[dict[type, tuple[str, Callable[[Any], Request]]]] = {
+ASKS: Final[dict[type, tuple[str, Callable[[Any], Request]]]] = {
     Put: ("put", _put),
     Clear: ("clear", _clear),
     Raise: ("raise", _raise),
@@ -145,19 +145,15 @@ _ASKS: Final[dict[type, tuple[str, Callable[[Any], Request]]]] = {
     Release: ("release", lambda c: ask.ReleaseLease(blob=BLOB, lease=c.lease)),
     Change: ("change", lambda c: ask.ChangeLease(blob=BLOB, lease=c.lease, proposed=c.proposed)),
 }
+"""For each store command its name in schedules, and what it asks of the service."""
 
-KINDS: Final[dict[type, str]] = {command: kind for command, (kind, _) in _ASKS.items()}
+KINDS: Final[dict[type, str]] = {command: kind for command, (kind, _) in ASKS.items()}
 """Names of store commands in schedules."""
 
 CODES: Final[dict[str, int]] = {kind: at for at, kind in enumerate(KINDS.values())}
 """Numbers of the same, in traces."""
 
 _LEASE_STATES: Final = {state.value: state for state in LeaseState}
-
-
-def request_of(command: StoreCommand) -> Request:
-    """What the command asks of the service."""
-    return _ASKS[type(command)][1](command)
 
 
 def outcome_of(command: StoreCommand, answer: Answer) -> StoreAnswer:
