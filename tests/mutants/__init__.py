@@ -1,0 +1,1 @@
+"""Tests of the planted bugs and of the kill matrix."""
