@@ -7,6 +7,7 @@ so that one that dies or hangs takes nothing else with it; what it printed is ev
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -112,21 +113,25 @@ class Simulation:
     stop: StopSignal
     tell: Callable[[str], None]
     program: Sequence[str] = PROGRAM
-    _findings: list[SimulatedFinding] = field(default_factory=list)
-    _missing: list[str] = field(default_factory=list)
+    _findings: dict[str, list[SimulatedFinding]] = field(default_factory=dict)
+    _missing: dict[str, str] = field(default_factory=dict)
+    """Both by the name of the command."""
 
     def run(self) -> SimulationRecord:
-        """Everything, one after the other; what could not be had is told as missing."""
-        swarm, boots = self._swarm()
-        exploration = self._explore()
+        """Swarm and exploration side by side, for the latter keeps one processor busy."""
+        with ThreadPoolExecutor(1, thread_name_prefix="explore") as beside:
+            exploring = beside.submit(self._explore)
+            swarm, boots = self._swarm()
+            exploration = exploring.result()
         self._mutants()
+        names = ("swarm", "explore", "mutants")
         return SimulationRecord(
             swarm=swarm,
             exploration=exploration,
             boots=boots,
             kill_matrix=last_matrix(),
-            findings=self._findings,
-            missing=self._missing,
+            findings=[found for name in names for found in self._findings.get(name, [])],
+            missing=[f"{name}: {self._missing[name]}" for name in names if name in self._missing],
         )
 
     def _swarm(self) -> tuple[Swarm | None, Boots | None]:
@@ -141,7 +146,7 @@ class Simulation:
             return None, None
         self._keep_findings("swarm", told.findings)
         if told.never_exercised:
-            self._missing.append(f"swarm: never exercised: {', '.join(told.never_exercised)}")
+            self._missing["swarm"] = f"never exercised: {', '.join(told.never_exercised)}"
         swarm = Swarm(
             seed=told.seed,
             disasters=told.disasters,
@@ -160,7 +165,7 @@ class Simulation:
     def _boots(self, told: _Boots | None, rel: str) -> Boots | None:
         if told is None:
             return None
-        self._findings += [
+        self._findings.setdefault("swarm", []).extend(
             SimulatedFinding(
                 claim="consumable",
                 cause=found.cause,
@@ -169,7 +174,7 @@ class Simulation:
                 schedule=rel,
             )
             for found in told.findings
-        ]
+        )
         return Boots(
             images=told.images,
             booted=told.booted,
@@ -213,7 +218,7 @@ class Simulation:
     ) -> tuple[_T | None, str]:
         """Run a command; returns what it printed, and where that is kept. None: see `missing`."""
         if self.stop.is_set:
-            self._missing.append(f"{name}: the run was stopped before it")
+            self._missing[name] = "the run was stopped before it"
             return None, ""
         self.tell(" ".join(["mountproof", *words]))
         folder = self.scratch / name
@@ -227,7 +232,7 @@ class Simulation:
         try:
             self.stop.until(lambda: not process.running, most_s, name)
         except Inconclusive as error:  # too slow, or the run was stopped
-            self._missing.append(f"{name}: {error}")
+            self._missing[name] = str(error)
         finally:
             status = process.exit_status if not process.running else process.stop()
         rel = self.evidence.adopt_file(f"{FOLDER}/{name}.json", process.output)
@@ -242,7 +247,8 @@ class Simulation:
                 return msgspec.json.decode(process.output.read_bytes(), type=shape)
         words = process.log.read_text("utf-8", "replace").strip().splitlines()
         last = words[-1] if words else "it said nothing"
-        self._missing.append(f"{name}: ended with status {status}: {self.evidence.redact(last)}")
+        told = f"ended with status {status}: {self.evidence.redact(last)}"
+        self._missing.setdefault(name, told)
         return None
 
     def _keep_findings(self, name: str, found: Sequence[_Found]) -> None:
@@ -251,7 +257,7 @@ class Simulation:
             if finding.file and place.is_file():
                 rel = f"{FOLDER}/findings/{name}-{number}-{place.name}"
                 schedule = self.evidence.adopt_file(rel, place)
-            self._findings.append(
+            self._findings.setdefault(name, []).append(
                 SimulatedFinding(
                     claim=finding.claim,
                     cause=finding.cause,
