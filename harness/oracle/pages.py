@@ -7,8 +7,9 @@ K = mix(mix(mix(volume) xor N) xor P), `mix` being splitmix64's step and G its i
 byte of a page follows from (volume, N, P): a page torn at any byte, or bytes that nobody wrote,
 cannot pass. A page that was never written is all zero. The guest writes the same in C.
 
-Decoding is bulk work in numpy: the CRC is affine over the bits of N, P and K, so it is looked up
-in byte-wise tables instead of being summed over the bytes that were compared already.
+Decoding is bulk work: what the pages of a block should be, given the numbers that they show, is
+built beside them in the cache and compared as bytes, so every byte counts. The CRC is affine over
+the bits of N, P and K, so it is looked up in tables instead of being summed.
 """
 
 import zlib
@@ -40,7 +41,7 @@ FOREIGN: Final = -2
 """Decoded number of a whole page of another volume or another place."""
 
 CHUNK_PAGES: Final = 4096
-"""Pages decoded at once; 2 MiB keep the intermediate arrays in the cache."""
+"""Pages decoded at once: enough to spread the cost of each call."""
 
 Words = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
@@ -55,8 +56,12 @@ _NUMBER_LIMIT: Final = 1 << 62
 
 _NAMED_FAULTS: Final = 64
 """Faults of one chunk that are looked at closely: a finding names one, and a bad image has many."""
-_ALL_TRUE: Final = np.uint64(0x0101010101010101)
+_BLOCK_PAGES: Final = 512
+"""Pages that are compared at once: block and expectation together fit the second-level cache."""
 _SALT: Final[Words] = np.arange(1, _FILLERS + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+_ROW_SALT: Final[Words] = np.concatenate(
+    (np.zeros(_FIRST_FILLER, np.uint64), _SALT, np.zeros(1, np.uint64))
+)
 
 
 def encode_pages(volume: int, write: int, first_page: int, count: int) -> bytes:
@@ -87,13 +92,13 @@ def decode_pages(
 
     `image` is a whole number of pages that begin at page `first_page` of the disk.
     """
-    words = np.frombuffer(image, dtype="<u8").reshape(-1, _WORDS)
-    shown = np.empty(len(words), dtype=np.int64)
-    scratch = _Scratch(min(len(words), CHUNK_PAGES))
-    for start in range(0, len(words), CHUNK_PAGES):
-        chunk = words[start : start + CHUNK_PAGES]
-        decoded = _decode_chunk(chunk, volume, first_page + start, scratch)
-        shown[start : start + len(chunk)] = decoded
+    octets = memoryview(image).cast("B")
+    shown = np.empty(len(octets) // PAGE_BYTES, dtype=np.int64)
+    expected = _Expectation(volume)
+    for start in range(0, len(shown), CHUNK_PAGES):
+        chunk = octets[start * PAGE_BYTES : (start + CHUNK_PAGES) * PAGE_BYTES]
+        decoded = _decode_chunk(chunk, first_page + start, expected)
+        shown[start : start + len(decoded)] = decoded
     return shown
 
 
@@ -106,35 +111,53 @@ def decode_chunks(chunks: Iterable[tuple[int, bytes]], volume: int, size_bytes: 
     return shown
 
 
-class _Scratch:
-    """Arrays used again for each chunk: fresh ones would cost a page fault for every 4 KiB."""
+class _Expectation:
+    """What a block of pages should be; built in one place, for fresh memory costs page faults."""
 
-    def __init__(self, pages: int) -> None:
-        self.fillers = np.empty((pages, _FILLERS), dtype=np.uint64)
-        # one row is 64 bytes, so that eight words tell whether all of it is true
-        self.same = np.ones((pages, _WORDS), dtype=np.bool_)
+    def __init__(self, volume: int) -> None:
+        self.volume = volume
+        self.octets = bytearray(_BLOCK_PAGES * PAGE_BYTES)
+        self.words = np.frombuffer(self.octets, dtype="<u8").reshape(-1, _WORDS)
+
+    def fill(self, numbers: Words, indices: Words, keys: Words, crc: Words) -> Words:
+        """Build the block; a page with number 0 should be all zero."""
+        words = self.words[: len(numbers)]
+        np.bitwise_xor(_ROW_SALT, keys[:, None], out=words)
+        words[:, 0] = _MAGIC
+        words[:, 1] = self.volume
+        words[:, 2] = numbers
+        words[:, 3] = indices
+        words[:, _LAST] = crc
+        if not numbers.all():
+            words[numbers == 0] = 0
+        return words
+
+    def equals(self, seen: memoryview) -> bool:
+        """Whether these bytes are the block, byte for byte."""
+        if len(seen) == len(self.octets):
+            return self.octets == seen
+        return self.octets[: len(seen)] == seen
 
 
-def _decode_chunk(words: Words, volume: int, first_page: int, scratch: _Scratch) -> Numbers:
-    if not words.any():
+def _decode_chunk(octets: memoryview, first_page: int, expected: _Expectation) -> Numbers:
+    words = np.frombuffer(octets, dtype="<u8").reshape(-1, _WORDS)
+    numbers = words[:, 2].copy()
+    if not numbers.any() and not words.any():
         return np.zeros(len(words), dtype=np.int64)
     indices = np.arange(first_page, first_page + len(words), dtype=np.uint64)
-    numbers = words[:, 2].copy()
-    keys = _keys(volume, numbers, indices)
-    whole = (words[:, 0] == _MAGIC) & (words[:, 1] == volume) & (words[:, 3] == indices)
-    whole &= (numbers > 0) & (numbers < _NUMBER_LIMIT)
-    crc = _checksums(volume, numbers, indices, keys)
-    whole &= words[:, _LAST] == crc << np.uint64(32)
-    fillers = np.bitwise_xor(_SALT, keys[:, None], out=scratch.fillers[: len(words)])
-    same = scratch.same[: len(words)]
-    np.equal(words[:, _FIRST_FILLER:_LAST], fillers, out=same[:, :_FILLERS])
-    octets = same.view(np.uint64)
-    for column in range(octets.shape[1]):
-        whole &= octets[:, column] == _ALL_TRUE
+    keys = _keys(expected.volume, numbers, indices)
+    crc = _checksums(expected.volume, numbers, indices, keys) << np.uint64(32)
     shown = numbers.astype(np.int64)
-    rows = np.flatnonzero(~whole)
-    if len(rows):
-        shown[rows] = _name_faults(words[rows])
+    for start in range(0, len(words), _BLOCK_PAGES):
+        block = slice(start, start + _BLOCK_PAGES)
+        should = expected.fill(numbers[block], indices[block], keys[block], crc[block])
+        seen = octets[start * PAGE_BYTES : (start + len(should)) * PAGE_BYTES]
+        if not expected.equals(seen):
+            rows = np.flatnonzero((words[block] != should).any(axis=1))
+            shown[start + rows] = _name_faults(words[block][rows])
+    too_large = np.flatnonzero(numbers >= _NUMBER_LIMIT)
+    if len(too_large):
+        shown[too_large] = _name_faults(words[too_large])
     return shown
 
 
@@ -166,39 +189,69 @@ def _mix(state: Words) -> Words:
 
 def _keys(volume: int, numbers: Words, indices: Words) -> Words:
     seed = _mix(np.array([volume], dtype=np.uint64))
-    return _mix(_mix(seed ^ numbers) ^ indices)
+    runs, lengths = _runs(numbers)
+    return _mix(np.repeat(_mix(seed ^ runs), lengths) ^ indices)
+
+
+def _runs(numbers: Words) -> tuple[Words, NDArray[np.intp]]:
+    """Neighbours of equal number as one: most pages have the number of the page before."""
+    starts = np.flatnonzero(np.diff(numbers, prepend=~numbers[:1]))
+    return numbers[starts], np.diff(starts, append=len(numbers))
 
 
 def _checksums(volume: int, numbers: Words, indices: Words, keys: Words) -> Words:
     """CRC-32 of the first 508 bytes of each page, from the tables of its three varying parts."""
     base, tables = _crc_tables(volume)
-    crc = np.full(len(numbers), base, dtype=np.uint32)
-    for part, words in enumerate((numbers, indices, keys)):
-        octets = np.ascontiguousarray(words, dtype="<u8").view(np.uint8).reshape(-1, 8)
-        for place in range(8):
-            crc ^= tables[part, place][octets[:, place]]
+    runs, lengths = _runs(numbers)
+    crc = np.repeat(_look_up(tables[0], runs) ^ np.uint32(base), lengths)
+    crc ^= _look_up_indices(tables[1], indices)
+    crc ^= _look_up(tables[2], keys)
     return crc.astype(np.uint64)
 
 
-@lru_cache(maxsize=8)
+def _look_up_indices(tables: NDArray[np.uint32], indices: Words) -> NDArray[np.uint32]:
+    """As `_look_up`; an aligned chunk of a disk needs no more than a slice of the table."""
+    count = len(indices)
+    if not count:
+        return np.zeros(0, dtype=np.uint32)
+    first = int(indices[0])
+    low = first % len(tables[0])
+    last = np.uint64(first + count - 1)
+    if low + count <= len(tables[0]) and indices[-1] == last and (np.diff(indices) == 1).all():
+        return tables[0, low : low + count] ^ _look_up(tables, indices[:1] - np.uint64(low))
+    return _look_up(tables, indices)
+
+
+def _look_up(tables: NDArray[np.uint32], words: Words) -> NDArray[np.uint32]:
+    """What the four parts of each word change in the CRC; parts that are zero change nothing."""
+    crc = np.zeros(len(words), dtype=np.uint32)
+    parts = words.astype("<u8").view(np.uint16).reshape(-1, 4)
+    used = int(words.max(initial=0)).bit_length()
+    for part in range(-(-used // 16)):
+        crc ^= tables[part].take(parts[:, part])
+    return crc
+
+
+@lru_cache(maxsize=4)
 def _crc_tables(volume: int) -> tuple[int, NDArray[np.uint32]]:
-    """CRC of the page with N = P = K = 0, and what each byte of N, P and K changes in it."""
+    """CRC of the page with N = P = K = 0, and what each 16 bits of N, P and K change in it."""
     plain = np.zeros(_WORDS, dtype="<u8")
     plain[0], plain[1] = _MAGIC, volume
     plain[_FIRST_FILLER:_LAST] = _SALT
     base = _crc(plain)
-    tables = np.zeros((3, 8, 256), dtype=np.uint32)
-    for part in range(3):
+    octets = np.zeros((3, 8, 256), dtype=np.uint32)
+    for kind in range(3):
         for place in range(8):
             for value in range(1, 256):
                 changed = plain.copy()
                 word = np.uint64(value << (8 * place))
-                if part == 2:
+                if kind == 2:
                     changed[_FIRST_FILLER:_LAST] ^= word
                 else:
-                    changed[2 + part] = word
-                tables[part, place, value] = _crc(changed) ^ base
-    return base, tables
+                    changed[2 + kind] = word
+                octets[kind, place, value] = _crc(changed) ^ base
+    pairs = octets[:, 1::2, :, None] ^ octets[:, ::2, None, :]
+    return base, pairs.reshape(3, 4, 65536)
 
 
 def _crc(page: Words) -> int:
