@@ -48,7 +48,7 @@ SECOND: Final = 1_000_000
 
 SIZES: Final = (5 * MIB, 8 * MIB, 8 * MIB + 4096, 6 * MIB - PAGE, 4 * MIB, 9 * MIB + 3 * PAGE)
 GAPS_US: Final = (0, 0, 0, 40, 300, 300, 2 * MS, 5 * MS, 15 * MS)
-STEPS_OF_SIZE: Final = (PAGE, 8 * PAGE, MIB, MIB - PAGE, MIB + 8 * PAGE, 4 * MIB)
+STEPS_OF_SIZE: Final = (PAGE, 8 * PAGE, 200 * PAGE, MIB - PAGE, MIB + 8 * PAGE, 5 * MIB)
 SIZE_MIN: Final = MIB
 SIZE_MAX: Final = 24 * MIB
 
@@ -102,6 +102,8 @@ class _Drawing:
             self._isolate()
         if self.chance(0.05):
             self._repeat_a_resize()
+        if self.chance(0.12):
+            self._repeat_puts()
         self.steps.sort(key=_when)
         return Schedule(seed=self.seed, setup=self.setup, steps=tuple(self.steps))
 
@@ -163,7 +165,7 @@ class _Drawing:
         resizes, points = self.chance(0.45), self.chance(0.35)
         zeroes, flushes = self.pick((0.0, 0.1, 0.25)), self.pick((0.05, 0.15, 0.3))
         fua = self.pick((0.0, 0.1, 0.3))
-        count = 34 + self.upto(20)
+        count = 30 + self.upto(18)
         bursts = 3 + self.upto(5)
         begins = sorted(self.start_us + self.upto(self.span_us) for _ in range(bursts))
         self._use_hot_pages()
@@ -308,6 +310,19 @@ class _Drawing:
         self.steps.append(Fault(at_us=at_us, fault="late-duplicate", on="resize", for_us=late))
         self._resize(at_us)
         self._resize(at_us + late // 2)
+
+    def _repeat_puts(self) -> None:
+        """For a while puts arrive once more, or not before the transport gave them up."""
+        fault: FaultName = "zombie" if self.chance(0.3) else "late-duplicate"
+        self.steps.append(
+            Fault(
+                at_us=self.moment(),
+                fault=fault,
+                on=self.pick(("put", "put", "put", "clear")),
+                times=self.pick((4, 12, 40)),
+                for_us=self.pick((3 * MS, 30 * MS, 150 * MS)),
+            )
+        )
 
     def _rot(self) -> None:
         self.steps.append(
