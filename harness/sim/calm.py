@@ -102,9 +102,9 @@ class Calm:
         elif _phase(standby) == "watching" and primary.process is None:
             return  # it heard its primary and hears it no more: it must act by itself
         elif _phase(standby) in IDLE and site.world.now_us >= self._ask_us:
-            gone = primary.process is None or _phase(primary.process) in ENDED
             self._ask_us = site.world.now_us + OPERATOR_US
-            site.ask_failover(self._core, forced=not gone)
+            # Also a demoted primary beats: to take over all the same needs force.
+            site.ask_failover(self._core, forced=primary.process is not None)
 
     # ── is it at rest? ────────────────────────────────────────────────────────────────────────
 
