@@ -9,6 +9,8 @@ from engine.core.points import read_point
 from engine.core.primary_status import Phase, Standing
 from engine.core.section import Goal, Section
 
+NO_SNAPSHOT = "the service takes no snapshot of the blob for now: its limit of rate or count"
+
 Then = Callable[[int, Section], list[Command]]
 Fenced = Callable[[int, str], list[Command]]
 
@@ -38,6 +40,10 @@ class Changing:
     def is_limited(self) -> bool:
         """Whether it waits because the service takes no snapshot now."""
         return self._section is not None and self._section.limited
+
+    def complaint(self) -> str:
+        """Why it waits, "" if it does not."""
+        return NO_SNAPSHOT if self.is_limited() else ""
 
     def enter(self, goal: Goal, number: int, then: Then, phase: Phase) -> list[Command]:
         """Begin one; the blob's number is known to be `number`, nothing is in flight."""

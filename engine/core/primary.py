@@ -150,7 +150,9 @@ class PrimaryMachine:
         recoverable, kind, taken_us = self._way.changing.recoverable()
         return PrimaryStatus(
             phase=phase,
-            reason=self._standing.reason,
+            reason=self._standing.reason
+            or self._upkeep.complaint
+            or self._way.changing.complaint(),
             protected=phase is Phase.RUNNING
             and keeper.holds(now_us)
             and clients.is_within_bound(now_us),

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 
+from engine.core.changing import NO_SNAPSHOT
 from engine.core.clients import Clients
 from engine.core.epochs import Batch, Order
 from engine.core.messages import (
@@ -94,6 +95,8 @@ class Upkeep:
         self._puts_at_point = -1
         self._resume_us = 0
         self._size_in_blob = settings.volume_bytes
+        self.complaint = ""
+        """Why what was asked for is not done yet, where that is the service's doing."""
         self.awaited_op = 0
         """The operation whose LocalResize is under way, 0: none."""
 
@@ -108,6 +111,8 @@ class Upkeep:
 
     def is_resizing(self) -> bool:
         """Whether the volume is, or will be, given another size."""
+        if self._errand is None and not self._errands:
+            return False
         return any(e.volume_bytes for e in (self._errand, *self._errands) if e is not None)
 
     def interval_us(self) -> int:
@@ -277,6 +282,7 @@ class Upkeep:
     def _finished(self, now_us: int, change: Section) -> list[Command]:
         errand = self._errand
         assert errand is not None
+        self.complaint = ""
         self._way.leave_online(change.number, change.etag)
         self._puts_at_point = self._shipper.puts_done
         out = self._delete(change)
@@ -304,6 +310,7 @@ class Upkeep:
         errand = self._errand
         assert errand is not None
         self._way.leave_online(self._way.changing.leave().number, None)
+        self.complaint = NO_SNAPSHOT
         note = Note("point-refused", (("kind", errand.kind.value),))
         if stopping:
             return [note, *self._end(now_us, EIO), *self._shipper.pump(now_us)]

@@ -166,9 +166,29 @@ def test_where_no_snapshot_can_be_taken_data_goes_on_and_the_point_follows() -> 
     run(pair, 1)
     assert pair.unanswered() == [asked]
     assert pair.entries[written].error == 0
+    status = pair.machine.status(pair.world.now_us)
+    assert status.protected
+    assert "takes no snapshot" in status.reason
     pair.world.blob.limited = False
     run(pair, 12)
     assert pair.unanswered() == []
+    assert pair.machine.status(pair.world.now_us).reason == ""
+
+
+def test_a_resync_that_can_pin_no_point_waits_unprotected_and_says_why() -> None:
+    pair = protected(Plan(Mode.ASYNC))
+    pair.standby.dead = True
+    pair.write()
+    run(pair, 0.1)
+    pair.crash(power=False)
+    pair.world.blob.limited = True
+    pair.restart()
+    run(pair, 30)
+    status = pair.machine.status(pair.world.now_us)
+    assert not status.protected
+    assert "takes no snapshot" in status.reason
+    pair.world.blob.limited = False
+    pair.run_until_protected()
 
 
 def test_h3_an_unanswered_deletion_is_asked_again_with_the_next_point() -> None:

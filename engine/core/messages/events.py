@@ -83,7 +83,8 @@ class Started(Struct, frozen=True, gc=False):
 
     previous_lease: the lease id that an earlier incarnation of this node persisted, or "" (H16).
     clean_etag: the blob's ETag at an orderly stop, when the volume is unchanged since; else "".
-    reseed: the operator allows everything to be sent anew, which makes the blob unusable meanwhile.
+    reseed: the operator allows everything to be sent anew; meanwhile a failover would recover the
+    point that is taken before, if the blob was an image of the volume, else nothing.
     dirty: the regions whose bits are set in the durable bitmap, which bound what the blob may lack;
     None: there is no bitmap that can be trusted, or somebody else changed the volume since an
     orderly stop: everything may be lacking. A new bitmap may be trusted once the machine was
