@@ -1,5 +1,7 @@
 """The fault catalogue: every fault of a schedule is in it, strikes what it says, and fires."""
 
+from pathlib import Path
+
 import pytest
 
 from harness.checkers.observation import Observer
@@ -146,3 +148,11 @@ def test_a_fault_that_never_strikes_is_neither_fired_nor_a_step_that_did_somethi
     outcome = run_disaster(Schedule(seed=1, steps=(fault,)))
     assert outcome.fired == {}
     assert outcome.steps_effective == 0
+
+
+def test_the_documentation_shows_the_catalogue_as_it_is() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "faults.md").read_text("utf-8")
+    for kind in CATALOGUE:
+        lab = "yes" if kind.lab else "no"
+        row = f"| `{kind.name}` | {kind.meaning} | {kind.heals} | {kind.fires} | {lab} |"
+        assert row in page
