@@ -110,6 +110,13 @@ _ALL: Final = (
         ),
         offline=True,
     ),
+    Bench(
+        "oracle",
+        "judging a disk image of real size, by content and order",
+        "3.37",
+        (_at_least("image_gib_per_s", 2),),
+        offline=True,
+    ),
 )
 
 BENCHES: Final[Mapping[str, Bench]] = {bench.name: bench for bench in _ALL}

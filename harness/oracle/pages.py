@@ -51,6 +51,8 @@ _WORDS: Final = PAGE_BYTES // 8
 _FIRST_FILLER: Final = 4
 _LAST: Final = _WORDS - 1
 _FILLERS: Final = _LAST - _FIRST_FILLER
+_PARTS: Final = 4
+"""Words are looked up in parts of 16 bits."""
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 _NUMBER_LIMIT: Final = 1 << 62
 
@@ -225,7 +227,7 @@ def _look_up_indices(tables: NDArray[np.uint32], indices: Words) -> NDArray[np.u
 def _look_up(tables: NDArray[np.uint32], words: Words) -> NDArray[np.uint32]:
     """What the four parts of each word change in the CRC; parts that are zero change nothing."""
     crc = np.zeros(len(words), dtype=np.uint32)
-    parts = words.astype("<u8").view(np.uint16).reshape(-1, 4)
+    parts = words.astype("<u8").view(np.uint16).reshape(-1, _PARTS)
     used = int(words.max(initial=0)).bit_length()
     for part in range(-(-used // 16)):
         crc ^= tables[part].take(parts[:, part])
@@ -239,19 +241,17 @@ def _crc_tables(volume: int) -> tuple[int, NDArray[np.uint32]]:
     plain[0], plain[1] = _MAGIC, volume
     plain[_FIRST_FILLER:_LAST] = _SALT
     base = _crc(plain)
-    octets = np.zeros((3, 8, 256), dtype=np.uint32)
+    tables = np.zeros((3, _PARTS, 1 << 16), dtype=np.uint32)
     for kind in range(3):
-        for place in range(8):
-            for value in range(1, 256):
-                changed = plain.copy()
-                word = np.uint64(value << (8 * place))
-                if kind == 2:
-                    changed[_FIRST_FILLER:_LAST] ^= word
-                else:
-                    changed[2 + kind] = word
-                octets[kind, place, value] = _crc(changed) ^ base
-    pairs = octets[:, 1::2, :, None] ^ octets[:, ::2, None, :]
-    return base, pairs.reshape(3, 4, 65536)
+        for bit in range(64):
+            changed = plain.copy()
+            if kind == 2:
+                changed[_FIRST_FILLER:_LAST] ^= np.uint64(1 << bit)
+            else:
+                changed[2 + kind] = 1 << bit
+            part, half = tables[kind, bit // 16], 1 << bit % 16
+            part[half : 2 * half] = part[:half] ^ np.uint32(_crc(changed) ^ base)
+    return base, tables
 
 
 def _crc(page: Words) -> int:
