@@ -17,6 +17,7 @@ from typing import Final
 
 from harness.checkers.checker import Checker
 from harness.disk.tools import ToolBox
+from harness.errors import Inconclusive
 from harness.materialise.boot_code import BootCode, boot_code
 from harness.materialise.candidate import Candidate, ImageCollector
 from harness.materialise.proving import Proved, prove_disk
@@ -137,20 +138,27 @@ class _Room:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
 
-    def prove(self, numbered: tuple[int, int, Candidate]) -> tuple[int, Proved, str]:
-        """One disk; the last is where it stays, if it does."""
+    def prove(self, numbered: tuple[int, int, Candidate]) -> tuple[int, Proved | str, str]:
+        """One disk, or why it could not be proved; the last is where it stays, if it does."""
         seed, number, candidate = numbered
         moment = re.sub(r"\W+", "-", candidate.moment)
         vhd = (self._folder or self._scratch) / f"{seed}-{number}-{moment}.vhd"
         try:
-            proved = prove_disk(candidate, self._code, vhd, self._scratch, self._tools)
+            proved: Proved | str = prove_disk(
+                candidate, self._code, vhd, self._scratch, self._tools
+            )
+        except Inconclusive as error:
+            proved = f"{candidate.moment}: {error}"
         finally:
             if self._folder is None:
                 vhd.unlink(missing_ok=True)
         return seed, proved, vhd.name if self._folder else ""
 
 
-def _add(result: MaterialiseResult, seed: int, proved: Proved, kept: str) -> None:
+def _add(result: MaterialiseResult, seed: int, proved: Proved | str, kept: str) -> None:
+    if isinstance(proved, str):
+        result.missing.append(f"seed {seed}, {proved}")
+        return
     candidate = proved.candidate
     result.images += 1
     result.boot_s += (proved.report.seconds - result.boot_s) / result.images

@@ -147,6 +147,15 @@ def test_disks_of_disasters_are_proved_and_boot_and_leave_nothing_behind(tmp_pat
 
 
 @pytest.mark.real
+def test_a_vm_that_hangs_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.materialise.boot_prover._TIMEOUT_S", 0.001)
+    result = materialise([disaster(*LIFE[:3]), disaster(*LIFE[:1])], 2)
+    assert len(result.missing) == 2
+    assert all("did not end within" in what for what in result.missing)
+    assert result.verdict == "inconclusive"
+
+
+@pytest.mark.real
 def test_with_a_folder_the_disks_stay(tmp_path: Path) -> None:
     result = materialise([disaster(*LIFE[:3])], 1, folder=tmp_path / "disks")
     (kept,) = (tmp_path / "disks").iterdir()
