@@ -111,7 +111,7 @@ def materialise(
 def _candidates(
     schedules: Iterable[Schedule], count: int, system: System, result: MaterialiseResult
 ) -> Iterator[tuple[int, int, Candidate]]:
-    """Seed, running number and disk, each different disk once."""
+    """Running number, seed and disk, each different disk once."""
     seen: dict[str, int] = {}
     for schedule in schedules:
         if result.disasters == count:
@@ -120,11 +120,11 @@ def _candidates(
         collector = ImageCollector(witness)
         run_disaster(schedule, system, (witness,), observers=(collector,))
         result.disasters += 1
-        for number, candidate in enumerate(collector.found):
+        for candidate in collector.found:
             digest = candidate.digest()
             if digest not in seen:
                 seen[digest] = schedule.seed
-                yield schedule.seed, number, candidate
+                yield len(seen), schedule.seed, candidate
 
 
 class _Room:
@@ -140,9 +140,9 @@ class _Room:
 
     def prove(self, numbered: tuple[int, int, Candidate]) -> tuple[int, Proved | str, str]:
         """One disk, or why it could not be proved; the last is where it stays, if it does."""
-        seed, number, candidate = numbered
+        number, seed, candidate = numbered
         moment = re.sub(r"\W+", "-", candidate.moment)
-        vhd = (self._folder or self._scratch) / f"{seed}-{number}-{moment}.vhd"
+        vhd = (self._folder or self._scratch) / f"{number:03}-seed-{seed}-{moment}.vhd"
         try:
             proved: Proved | str = prove_disk(
                 candidate, self._code, vhd, self._scratch, self._tools

@@ -159,7 +159,7 @@ def test_a_vm_that_hangs_is_told_and_the_others_go_on(monkeypatch: pytest.Monkey
 def test_with_a_folder_the_disks_stay(tmp_path: Path) -> None:
     result = materialise([disaster(*LIFE[:3])], 1, folder=tmp_path / "disks")
     (kept,) = (tmp_path / "disks").iterdir()
-    assert kept.name == "5-0-end-against-the-volume.vhd"
+    assert kept.name == "001-seed-5-end-against-the-volume.vhd"
     assert kept.stat().st_size == SIZE + PAGE_BYTES
     assert result.booted == 1
 
