@@ -8,7 +8,7 @@ sizes are compared as disks show them, in whole MiB.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from harness.checkers.observation import BASE, NEVER, Operation
@@ -18,6 +18,8 @@ __all__ = ["MIB", "PAGE_BYTES", "SIZE", "Entry", "History", "disk_bytes"]
 PAGE_BYTES: Final = 512
 MIB: Final = 1 << 20
 SIZE: Final = -1
+FEW_PAGES: Final = 64
+"""So many pages are looked at one by one, whatever they hold."""
 
 
 def disk_bytes(volume_bytes: int) -> int:
@@ -198,6 +200,14 @@ class History:
             if entry.rank == rank:
                 return entry
         return None
+
+    def pages_put(self, first: int, values: Sequence[object]) -> Sequence[int]:
+        """Of the pages that a put writes those that matter: zeros where nothing was do not."""
+        end = first + len(values)
+        if len(values) <= FEW_PAGES or None not in values:
+            return range(first, end)
+        written = [page for page, value in enumerate(values, first) if value is not None]
+        return sorted({*written, *self.touched_in(first, end)})
 
     def touched_in(self, first: int, end: int) -> tuple[int, ...]:
         """Pages that anything but zeros was ever written to, from `first` to `end`."""

@@ -51,8 +51,10 @@ class OrderedOnce(Checker):
     def _put(
         self, now_us: int, node: str, first: int, values: tuple[object, ...], last: int
     ) -> None:
-        by_op, base, rank_of = self.scene.history.by_op, self.scene.history.base, self._rank
-        for page, value in enumerate(values, first):
+        history, rank_of = self.scene.history, self._rank
+        by_op, base = history.by_op, history.base
+        for page in history.pages_put(first, values):
+            value = values[page - first]
             if isinstance(value, bytes) or page >= last:
                 continue
             before = rank_of.get(page, 0)

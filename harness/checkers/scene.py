@@ -118,8 +118,10 @@ class Scene:
             return
         first = request.offset // PAGE_BYTES
         end = first + request.length // PAGE_BYTES
-        put = isinstance(request, PutPages)
-        judge.changed(range(first, end) if put else self.history.touched_in(first, end))
+        if isinstance(request, PutPages):
+            judge.changed(self.history.pages_put(first, request.pages))
+        else:
+            judge.changed(self.history.touched_in(first, end))
         self._settle()
 
     def changed(self, _now_us: int, _node: str, _request: Request, blob: PageBlob) -> None:
