@@ -77,7 +77,8 @@ class ResizeFaithful(Checker):
         if self._footers:
             self._footers = [page for page in self._footers if not first <= page < end]
         if isinstance(values[-1], bytes) or isinstance(values[0], bytes):
-            new = [page for page, value in enumerate(values, first) if isinstance(value, bytes)]
+            pages = self.scene.history.pages_put(first, values)
+            new = [page for page in pages if isinstance(values[page - first], bytes)]
             self._footers = sorted([*self._footers, *new])
 
     def _look(self, now_us: int, blob: PageBlob) -> None:
