@@ -40,7 +40,7 @@ TORN: Final = -1
 FOREIGN: Final = -2
 """Decoded number of a whole page of another volume or another place."""
 
-CHUNK_PAGES: Final = 4096
+CHUNK_PAGES: Final = 8192
 """Pages decoded at once: enough to spread the cost of each call."""
 
 Words = NDArray[np.uint64]
@@ -76,14 +76,14 @@ def encode_pages(volume: int, write: int, first_page: int, count: int) -> bytes:
 
 def encode_each(volume: int, numbers: Words, indices: Words) -> bytes:
     """Bytes of pages one after the other: each that of its own write at its own place."""
-    keys = _keys(volume, numbers, indices)
+    keys, ends = _keys_and_ends(volume, numbers, indices)
     words = np.zeros((len(numbers), _WORDS), dtype="<u8")
     words[:, 0] = _MAGIC
     words[:, 1] = volume
     words[:, 2] = numbers
     words[:, 3] = indices
     words[:, _FIRST_FILLER:_LAST] = _SALT ^ keys[:, None]
-    words[:, _LAST] = _checksums(volume, numbers, indices, keys) << np.uint64(32)
+    words[:, _LAST] = ends
     return words.tobytes()
 
 
@@ -121,7 +121,7 @@ class _Expectation:
         self.octets = bytearray(_BLOCK_PAGES * PAGE_BYTES)
         self.words = np.frombuffer(self.octets, dtype="<u8").reshape(-1, _WORDS)
 
-    def fill(self, numbers: Words, indices: Words, keys: Words, crc: Words) -> Words:
+    def fill(self, numbers: Words, indices: Words, keys: Words, ends: Words) -> Words:
         """Build the block; a page with number 0 should be all zero."""
         words = self.words[: len(numbers)]
         np.bitwise_xor(_ROW_SALT, keys[:, None], out=words)
@@ -129,7 +129,7 @@ class _Expectation:
         words[:, 1] = self.volume
         words[:, 2] = numbers
         words[:, 3] = indices
-        words[:, _LAST] = crc
+        words[:, _LAST] = ends
         if not numbers.all():
             words[numbers == 0] = 0
         return words
@@ -147,12 +147,11 @@ def _decode_chunk(octets: memoryview, first_page: int, expected: _Expectation) -
     if not numbers.any() and not words.any():
         return np.zeros(len(words), dtype=np.int64)
     indices = np.arange(first_page, first_page + len(words), dtype=np.uint64)
-    keys = _keys(expected.volume, numbers, indices)
-    crc = _checksums(expected.volume, numbers, indices, keys) << np.uint64(32)
+    keys, ends = _keys_and_ends(expected.volume, numbers, indices, in_a_row=True)
     shown = numbers.astype(np.int64)
     for start in range(0, len(words), _BLOCK_PAGES):
         block = slice(start, start + _BLOCK_PAGES)
-        should = expected.fill(numbers[block], indices[block], keys[block], crc[block])
+        should = expected.fill(numbers[block], indices[block], keys[block], ends[block])
         seen = octets[start * PAGE_BYTES : (start + len(should)) * PAGE_BYTES]
         if not expected.equals(seen):
             rows = np.flatnonzero((words[block] != should).any(axis=1))
@@ -189,39 +188,34 @@ def _mix(state: Words) -> Words:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _keys(volume: int, numbers: Words, indices: Words) -> Words:
-    seed = _mix(np.array([volume], dtype=np.uint64))
-    runs, lengths = _runs(numbers)
-    return _mix(np.repeat(_mix(seed ^ runs), lengths) ^ indices)
+def _keys_and_ends(
+    volume: int, numbers: Words, indices: Words, *, in_a_row: bool = False
+) -> tuple[Words, Words]:
+    """The key of each page, and its last word, which holds the CRC-32 of the 508 bytes before.
 
-
-def _runs(numbers: Words) -> tuple[Words, NDArray[np.intp]]:
-    """Neighbours of equal number as one: most pages have the number of the page before."""
-    starts = np.flatnonzero(np.diff(numbers, prepend=~numbers[:1]))
-    return numbers[starts], np.diff(starts, append=len(numbers))
-
-
-def _checksums(volume: int, numbers: Words, indices: Words, keys: Words) -> Words:
-    """CRC-32 of the first 508 bytes of each page, from the tables of its three varying parts."""
+    Neighbours of equal number are looked at once: most pages have the number of the page before.
+    """
     base, tables = _crc_tables(volume)
-    runs, lengths = _runs(numbers)
+    starts = np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1))[: len(numbers)]
+    lengths = np.diff(starts, append=len(numbers))
+    runs = numbers[starts]
+    seed = _mix(np.array([volume], dtype=np.uint64))
+    keys = _mix(np.repeat(_mix(seed ^ runs), lengths) ^ indices)
     crc = np.repeat(_look_up(tables[0], runs) ^ np.uint32(base), lengths)
-    crc ^= _look_up_indices(tables[1], indices)
+    crc ^= _look_up_row(tables[1], indices) if in_a_row else _look_up(tables[1], indices)
     crc ^= _look_up(tables[2], keys)
-    return crc.astype(np.uint64)
+    ends = np.zeros(len(numbers), dtype="<u8")
+    ends.view("<u4")[1::2] = crc
+    return keys, ends
 
 
-def _look_up_indices(tables: NDArray[np.uint32], indices: Words) -> NDArray[np.uint32]:
-    """As `_look_up`; an aligned chunk of a disk needs no more than a slice of the table."""
-    count = len(indices)
-    if not count:
-        return np.zeros(0, dtype=np.uint32)
-    first = int(indices[0])
-    low = first % len(tables[0])
-    last = np.uint64(first + count - 1)
-    if low + count <= len(tables[0]) and indices[-1] == last and (np.diff(indices) == 1).all():
-        return tables[0, low : low + count] ^ _look_up(tables, indices[:1] - np.uint64(low))
-    return _look_up(tables, indices)
+def _look_up_row(tables: NDArray[np.uint32], indices: Words) -> NDArray[np.uint32]:
+    """As `_look_up`, of pages in a row: an aligned chunk needs no more than a slice of a table."""
+    low = int(indices[0]) % len(tables[0])
+    if low + len(indices) > len(tables[0]):
+        return _look_up(tables, indices)
+    upper = _look_up(tables, indices[:1] - np.uint64(low))
+    return tables[0, low : low + len(indices)] ^ upper
 
 
 def _look_up(tables: NDArray[np.uint32], words: Words) -> NDArray[np.uint32]:
