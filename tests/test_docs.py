@@ -65,10 +65,10 @@ def test_the_example_of_a_profile_is_one(tmp_path: Path) -> None:
 
 def test_the_readme_names_what_the_default_profile_demands() -> None:
     said = re.search(
-        r"Profile\s+`first` demands: (.*?)\. `limits`", text_of("README.md"), re.DOTALL
+        r"Profile\s+`quick` demands: (.*?)\. `limits`", text_of("README.md"), re.DOTALL
     )
     assert said
-    assert set(re.findall(r"`([\w-]+)`", said[1])) == set(load_profile("first").demands)
+    assert set(re.findall(r"`([\w-]+)`", said[1])) == set(load_profile("quick").demands)
 
 
 def test_every_claim_is_on_the_page_of_claims_in_its_place() -> None:
