@@ -65,12 +65,13 @@ def judge_image(shown: Numbers, history: History, order: Order, rule: LossRule) 
     if not announced:
         return Judgement(unusable="the workload wrote nothing", pages_checked=pages)
     search = _Search(shown, history, columns, order)
-    nothing = np.zeros(announced, dtype=np.bool_)
-    finding, demanded = search.run(nothing)
-    owed = owed_writes(history, columns, rule)
-    loss_finding = None
-    if finding is None and owed.any():
-        loss_finding, demanded = search.run(owed)
+    finding = None
+    loss_finding, demanded = search.run(owed_writes(history, columns, rule))
+    if loss_finding is not None:
+        finding, by_order = search.run(np.zeros(announced, dtype=np.bool_))
+        if finding is not None:
+            # Order alone forbids it, whatever the mode owes.
+            loss_finding, demanded = None, by_order
     return Judgement(
         finding=finding,
         loss_finding=loss_finding,
