@@ -151,7 +151,7 @@ def test_a_primary_that_comes_back_only_to_be_refused_does_not_look_alive(site: 
 
 
 def test_a_primary_that_comes_back_in_time_goes_on_and_nobody_takes_over(site: Site) -> None:
-    site.write_policy(timeout=8.0)
+    site.write_policy(timeout=25.0)
     primary, standby = both(site)
     primary.end(signal.SIGKILL)
     site.protect()
