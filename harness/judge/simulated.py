@@ -24,6 +24,8 @@ def judge_simulated(
         bound=f"no finding in at least {plural(bounds.disasters, 'simulated disaster')}",
         simulated_only=True,
     )
+    if simulation is not None:
+        ruling.gaps += simulation.missing
     if simulation is None or simulation.swarm is None:
         ruling.gaps.append("no swarm was run")
         return ruling

@@ -65,7 +65,10 @@ def test_what_the_commands_told_becomes_the_record_and_evidence(tmp_path: Path) 
     assert (live.claim, live.cause, live.found_by, live.steps) == ("live", "stuck", "swarm", 4)
     assert (tmp_path / "out" / live.schedule).read_text() == '{"schedule": 1}'
     assert (disk.claim, disk.found_by) == ("consumable", "materialise")
-    assert record.missing == ["mutants: ended with status 70: cannot plant"]
+    assert record.missing == [
+        "swarm: zombie never struck",
+        "mutants: ended with status 70: cannot plant",
+    ]
     assert record.kill_matrix is None
 
 
