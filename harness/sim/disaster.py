@@ -74,24 +74,12 @@ def trace_disaster(
     """As `run_disaster`, with the trace of which the digest is made."""
     panel = Panel(make_checkers() if checkers is None else checkers)
     world = World(schedule.seed, [panel, *observers], story)
-    effective, waiting_for = 0, ""
-    errors: tuple[Finding, ...] = ()
     collects = gc.isenabled()
-    gc.disable()  # a run makes no garbage worth looking for while it lasts
+    gc.disable()  # a run makes little garbage that has to be searched for
     try:
-        site = Site(schedule, system, world)
-        script = Script(schedule, site)
-        waiting_for = _storm_and_calm(schedule, site, script)
-        effective = script.effective
-    except CoreError as error:
-        errors = (_core_error(world, error.cause, str(error)),)
-    except Exception as error:
-        if system is REFERENCE:
-            raise
-        kind = type(error).__name__
-        what = f"asked for what cannot be done: {kind}: {error!s:.200}"
-        errors = (_core_error(world, f"impossible-{kind}", what),)
+        effective, waiting_for, errors = _run(schedule, system, world)
     finally:
+        world.stop()
         if collects:
             gc.enable()
     outcome = Outcome(
@@ -100,6 +88,30 @@ def trace_disaster(
         steps_effective=effective, simulated_us=world.now_us, waiting_for=waiting_for,
     )  # fmt: skip
     return outcome, world.trace
+
+
+def _run(schedule: Schedule, system: System, world: World) -> tuple[int, str, tuple[Finding, ...]]:
+    """The run itself; whatever a foreign core does is a finding."""
+    site = script = None
+    try:
+        site = Site(schedule, system, world)
+        script = Script(schedule, site)
+        waiting_for = _storm_and_calm(schedule, site, script)
+        effective = script.effective
+    except CoreError as error:
+        return 0, "", (_core_error(world, error.cause, str(error)),)
+    except Exception as error:
+        if system is REFERENCE:
+            raise
+        kind = type(error).__name__
+        what = f"asked for what cannot be done: {kind}: {error!s:.200}"
+        return 0, "", (_core_error(world, f"impossible-{kind}", what),)
+    finally:
+        if site is not None:
+            site.dissolve()
+        if script is not None:
+            script.dissolve()
+    return effective, waiting_for, ()
 
 
 def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:

@@ -41,6 +41,7 @@ from harness.sim.blob_state import BlobState, SnapshotState
 
 EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """What the caller's clock calls 0, in snapshot ids."""
+DAY_US: Final = 86_400_000_000
 
 DELETED: Final = Answer(202)
 
@@ -267,7 +268,10 @@ class PageBlob(BlobState):
 
 def snapshot_name(now_us: int) -> str:
     """A snapshot's id: the time with seven digits after the point, as the service has it."""
-    return (EPOCH + timedelta(microseconds=now_us)).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+    days, rest = divmod(now_us, DAY_US)
+    seconds, micros = divmod(rest, 1_000_000)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{micros:06}0Z"
+    return f"{EPOCH + timedelta(days):%Y-%m-%d}T{clock}" if days else f"2020-01-01T{clock}"
 
 
 Act = Callable[[Any, int, Any], Answer]

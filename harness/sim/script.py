@@ -55,6 +55,10 @@ class Script:
         for step in schedule.steps:
             site.world.at(step.at_us, self._do, step)
 
+    def dissolve(self) -> None:
+        """It refers to itself no more, and does no more."""
+        self._actions = {}
+
     @property
     def effective(self) -> int:
         """Steps that changed something; an armed fault that never struck did not."""

@@ -79,6 +79,10 @@ class Service:
             "snapshot-limit": self._limit,
         }  # fmt: skip
 
+    def dissolve(self) -> None:
+        """It refers to itself no more, and serves no more."""
+        self._strikes = {}
+
     @property
     def blob(self) -> PageBlob | None:
         """The volume's blob, if it exists."""
