@@ -6,7 +6,7 @@ what the disk holds.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.core.messages import (
     EIO,
@@ -87,7 +87,7 @@ class Process:
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
-            act = self.ACTIONS.get(type(command))
+            act = ACTIONS.get(type(command))
             if act is None:
                 raise _nonsense(self.node.name, command)
             act(self, command)
@@ -172,7 +172,7 @@ class Process:
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
-            act = self.ACTIONS.get(type(command))
+            act = ACTIONS.get(type(command))
             if act is None:
                 raise _nonsense(self.node.name, command)
             act(self, command)
@@ -316,22 +316,29 @@ class Process:
     def _ask_store(self, command: Any) -> None:  # noqa: ANN401  # any store command
         self.site.service.send(self, command)
 
-    ACTIONS: ClassVar[dict[type, Callable[["Process", Any], None]]] = {
-        Reply: _reply,
-        SetTimer: _set_timer,
-        LocalWrite: _write,
-        LocalZero: _write,
-        LocalFlush: _flush,
-        LocalResize: _resize,
-        ReadVolume: _read,
-        NewLease: _new_lease,
-        MarkDirty: _mark_dirty,
-        MarkClean: _mark_clean,
-        MountDisk: _mount,
-        Note: _note,
-        **dict.fromkeys(KINDS, _ask_store),
-    }
-    """What becomes of each command."""
+    @staticmethod
+    def actions() -> "dict[type, Action]":
+        """What becomes of each command."""
+        return {
+            Reply: Process._reply,
+            SetTimer: Process._set_timer,
+            LocalWrite: Process._write,
+            LocalZero: Process._write,
+            LocalFlush: Process._flush,
+            LocalResize: Process._resize,
+            ReadVolume: Process._read,
+            NewLease: Process._new_lease,
+            MarkDirty: Process._mark_dirty,
+            MarkClean: Process._mark_clean,
+            MountDisk: Process._mount,
+            Note: Process._note,
+            **dict.fromkeys(KINDS, Process._ask_store),
+        }
+
+
+Action = Callable[[Process, Any], None]
+ACTIONS: Final = Process.actions()
+"""A table of the module's, for a compiled class has none of its own methods in its body."""
 
 
 def _raised(name: str, event: Event, error: Exception) -> CoreError:

@@ -48,15 +48,22 @@ HOOKS: Final = tuple(name for name in vars(Observer) if not name.startswith("_")
 class Watch:
     """For each hook of Observer the bound methods that override it, looked up once a run."""
 
-    __slots__ = (
-        "answered", "applied", "calm", "completed", "damaged", "ended", "fault", "invoked", "local",
-        "mounted", "power_lost", "process", "sent", "started", "status", "stored",
-    )  # fmt: skip
-
-    sent: list[Callable[..., None]]
     answered: list[Callable[..., None]]
     applied: list[Callable[..., None]]
+    calm: list[Callable[..., None]]
+    completed: list[Callable[..., None]]
+    damaged: list[Callable[..., None]]
+    ended: list[Callable[..., None]]
+    fault: list[Callable[..., None]]
+    invoked: list[Callable[..., None]]
+    local: list[Callable[..., None]]
+    mounted: list[Callable[..., None]]
+    power_lost: list[Callable[..., None]]
+    process: list[Callable[..., None]]
+    sent: list[Callable[..., None]]
+    started: list[Callable[..., None]]
     status: list[Callable[..., None]]
+    stored: list[Callable[..., None]]
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         for hook in HOOKS:
