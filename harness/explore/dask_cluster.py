@@ -7,6 +7,7 @@ swarm narrows it down to the seed that does it.
 
 import queue
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from typing import Any, Final
 
 import msgspec
@@ -29,20 +30,21 @@ class DaskWorkers:
     """Chunks as tasks of a cluster whose scheduler is at an address."""
 
     def __init__(self, address: str) -> None:
+        self._address = address
         try:
             self._client: Any = Client(  # type: ignore[no-untyped-call]
                 address, timeout=CONNECT_SECONDS, set_as_default=False
             )
-        except (OSError, ValueError, TimeoutError) as error:
-            raise Inconclusive(f"--dask {address}: no scheduler answers there ({error})") from error
+        except (OSError, ValueError) as error:
+            raise Inconclusive(f"--dask {address}: no scheduler answers there: {error}") from error
         self._chunks: dict[Key, tuple[Chunk, Future[bytes]]] = {}
         self._done: queue.SimpleQueue[Key] = queue.SimpleQueue()
+        self._threads = self._count_threads()
 
     @property
     def room(self) -> int:
         """How many more chunks keep every thread of the cluster busy."""
-        threads: int = sum(self._client.nthreads().values())
-        return max(0, max(1, threads * CHUNKS_PER_THREAD) - len(self._chunks))
+        return max(0, self._threads * CHUNKS_PER_THREAD - len(self._chunks))
 
     def submit(self, chunk: Chunk) -> None:
         """Send a chunk to the cluster."""
@@ -55,6 +57,7 @@ class DaskWorkers:
         try:
             keys = [self._done.get(timeout=seconds)]
         except queue.Empty:
+            self._threads = self._count_threads()
             return []
         while not self._done.empty():
             keys.append(self._done.get())
@@ -65,11 +68,22 @@ class DaskWorkers:
         self._client.cancel([future for _, future in self._chunks.values()])
         self._client.close()
 
-    def _message(self, chunk: Chunk, future: Future[bytes]) -> Message:
+    def _count_threads(self) -> int:
+        """Threads of all workers; a cluster without any may get one later, so one at least."""
         try:
-            reply: Reply = msgspec.msgpack.decode(future.result(), type=Reply)
+            threads: int = sum(self._client.nthreads().values())
+        except OSError as error:
+            raise Inconclusive(f"--dask {self._address}: the scheduler is gone: {error}") from error
+        return max(1, threads)
+
+    def _message(self, chunk: Chunk, future: "Future[bytes]") -> Message:
+        try:
+            packed: bytes = future.result()  # type: ignore[no-untyped-call]
         except KilledWorker as error:
             return Lost(chunk, f"it killed several workers of the cluster: {error}")
+        except (CancelledError, OSError) as error:
+            raise Inconclusive(f"--dask {self._address}: the cluster is gone: {error}") from error
+        reply: Reply = msgspec.msgpack.decode(packed, type=Reply)
         return reply
 
 

@@ -8,12 +8,14 @@ towards the worst lag and the longest time in which no disk could have been moun
 import os
 from typing import Final
 
+import msgspec
 from hypothesis import HealthCheck, Phase, settings, target
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from harness.checkers.finding import Finding
 from harness.explore.extremes import Extremes
+from harness.explore.harvest import shrink_finding
 from harness.explore.strategies import QUIET_US, setups, steps_for
 from harness.schedule import Schedule, Setup, Step, dump_schedule
 from harness.sim.disaster import Outcome, run_disaster
@@ -26,6 +28,8 @@ _SHARED: Final = settings(
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    # Shrinking is ours (shrinking.py): it knows what a schedule is, and takes seconds, not minutes.
+    phases=[phase for phase in Phase if phase not in (Phase.shrink, Phase.explain)],
 )
 PROFILES: Final = {
     # The same disasters at every push, in seconds.
@@ -33,7 +37,7 @@ PROFILES: Final = {
         _SHARED, max_examples=150, stateful_step_count=25, derandomize=True, database=None
     ),
     # Other disasters every night, for as long as it takes; the database remembers failures.
-    "nightly": settings(_SHARED, max_examples=20_000, stateful_step_count=60, phases=tuple(Phase)),
+    "nightly": settings(_SHARED, max_examples=20_000, stateful_step_count=60),
 }
 
 
@@ -43,11 +47,11 @@ def profile() -> settings:
 
 
 class Violated(AssertionError):
-    """A claim was violated; the message holds the schedule, ready for `mountproof replay`."""
+    """A claim was violated; the message holds the shrunk schedule, for `mountproof replay`."""
 
     def __init__(self, finding: Finding, schedule: Schedule) -> None:
         super().__init__(
-            f"{finding.claim} ({finding.cause}) at {finding.at_us} us: {finding.text}\n"
+            f"{finding.claim} ({finding.cause}): {finding.text}\n"
             f"page {finding.page}: expected {finding.expected}, found {finding.found}\n"
             f"{dump_schedule(schedule).decode()}"
         )
@@ -62,7 +66,9 @@ def require_held(schedule: Schedule, system: System = REFERENCE) -> Outcome:
     target(extremes.lag_us / 1e6, label="worst lag, seconds")
     target(extremes.unmountable_us / 1e6, label="longest unmountable window, seconds")
     if outcome.findings:
-        raise Violated(outcome.findings[0], schedule)
+        finding = outcome.findings[0]
+        shrunk = shrink_finding(schedule, system, finding.claim, finding.cause)
+        raise Violated(finding, shrunk.schedule)
     return outcome
 
 
@@ -96,7 +102,8 @@ class DisasterMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def do(self, data: st.DataObject) -> None:
         """Have a client, an operator or fate do something."""
-        self._steps.append(data.draw(steps_for(self._setup, self._at_us), label="step"))
+        step = data.draw(steps_for(self._setup), label="step")
+        self._steps.append(msgspec.structs.replace(step, at_us=self._at_us))
         self._at_us += 1
 
     def teardown(self) -> None:

@@ -4,6 +4,7 @@ They draw fewer things at once than a swarm and know its boundaries by heart (fi
 the page before the footer, a MiB's end), for here every choice is shrunk and guided.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -35,6 +36,8 @@ __all__ = ["QUIET_US", "schedules", "setups", "steps_for"]
 
 MIB: Final = 1 << 20
 PAGE: Final = 512
+NOW: Final = st.just(0)
+INTERVAL_US: Final = 2_000_000
 QUIET_US: Final = 2_000_000
 """Seeding has room before the first step; shrinking does not need to know."""
 GAPS_US: Final = (1, 100, 1_000, 20_000, 300_000, 2_000_000, 20_000_000)
@@ -51,80 +54,105 @@ ON_LINKS: Final[tuple[FaultName, ...]] = (
 )  # fmt: skip
 
 
-@st.composite
-def setups(draw: st.DrawFn) -> Setup:
+MODES: Final = (
+    ("sync", "strict"), ("sync", "flush"), ("sync-on-flush", "strict"), ("sync-on-flush", "flush"),
+    ("async", "strict"), ("async", "flush"), ("async", "interval"),
+)  # fmt: skip
+
+
+def setups() -> st.SearchStrategy[Setup]:
     """A stage: mode, order and sizes that go together."""
-    mode = draw(st.sampled_from(("sync", "sync-on-flush", "async")))
-    orders = ("strict", "flush", "interval") if mode == "async" else ("strict", "flush")
-    order = draw(st.sampled_from(orders))
-    interval = draw(st.sampled_from((2_000_000, 5_000_000))) if order == "interval" else 0
-    return msgspec.convert(
-        {
-            "mode": mode,
-            "order": order,
-            "fence": draw(st.sampled_from(("expiry", "break"))),
-            "volume_bytes": draw(st.sampled_from(SIZES)),
-            "connections": draw(st.integers(1, 8)),
-            "standbys": draw(st.sampled_from((1, 2))),
-            "base_pages": draw(st.integers(0, 6)),
-            "point_interval_us": interval,
-            "write_through": draw(st.booleans()),
-        },
-        Setup,
+    return st.builds(
+        _setup,
+        st.sampled_from(MODES),
+        fence=st.sampled_from(("expiry", "break")),
+        volume_bytes=st.sampled_from(SIZES),
+        connections=st.integers(1, 8),
+        standbys=st.sampled_from((1, 2)),
+        base_pages=st.integers(0, 6),
+        write_through=st.booleans(),
     )
 
 
-def steps_for(setup: Setup, at_us: int) -> st.SearchStrategy[Step]:
-    """One step at a moment; clients' steps come more often than disasters."""
-    nodes: tuple[NodeName, ...] = ("primary", "standby", "standby-2")
-    node = st.sampled_from(nodes[: setup.standbys + 1])
-    client = st.one_of(_writes(setup, at_us), _writes(setup, at_us), st.just(Flush(at_us=at_us)))
-    operator = st.one_of(
-        st.sampled_from(SIZES).map(lambda size: Resize(at_us=at_us, volume_bytes=size)),
-        st.just(Point(at_us=at_us)),
-        st.just(Stop(at_us=at_us)),
-        st.booleans().map(lambda forced: Failover(at_us=at_us, forced=forced)),
-    )
-    process = st.one_of(
-        node.map(lambda name: Kill(at_us=at_us, node=name)),
-        node.map(lambda name: Start(at_us=at_us, node=name)),
-        st.builds(Pause, at_us=st.just(at_us), node=node, for_us=st.sampled_from(GAPS_US)),
-        st.builds(ClockJump, at_us=st.just(at_us), node=node, by_us=st.sampled_from(GAPS_US)),
-        st.integers(0, 3).map(lambda tear: PowerLoss(at_us=at_us, tear=tear)),
-    )
-    return st.one_of(client, client, operator, process, _faults(node, at_us))
+def _setup(mode_and_order: tuple[str, str], **options: object) -> Setup:
+    mode, order = mode_and_order
+    interval_us = INTERVAL_US if order == "interval" else 0
+    plain = {"mode": mode, "order": order, "point_interval_us": interval_us, **options}
+    return msgspec.convert(plain, Setup)
 
 
-@st.composite
-def schedules(draw: st.DrawFn, *, steps_max: int = 40) -> Schedule:
+def schedules(*, steps_max: int = 40) -> st.SearchStrategy[Schedule]:
     """A whole disaster."""
-    setup = draw(setups())
+    return setups().flatmap(lambda setup: _schedules_on(setup, steps_max))
+
+
+def _schedules_on(setup: Setup, steps_max: int) -> st.SearchStrategy[Schedule]:
+    gaps = st.sampled_from(GAPS_US)
+    timed = st.lists(st.tuples(gaps, steps_for(setup)), max_size=steps_max)
+    return st.builds(_put_together, st.just(setup), st.integers(0, 1 << 16), timed)
+
+
+def _put_together(setup: Setup, seed: int, timed: list[tuple[int, Step]]) -> Schedule:
     at_us = QUIET_US
-    steps: list[Step] = []
-    for _ in range(draw(st.integers(0, steps_max))):
-        at_us += draw(st.sampled_from(GAPS_US))
-        steps.append(draw(steps_for(setup, at_us)))
-    return Schedule(seed=draw(st.integers(0, 1 << 16)), setup=setup, steps=tuple(steps))
+    steps = []
+    for gap_us, step in timed:
+        at_us += gap_us
+        steps.append(msgspec.structs.replace(step, at_us=at_us))
+    return Schedule(seed=seed, setup=setup, steps=tuple(steps))
 
 
-def _writes(setup: Setup, at_us: int) -> st.SearchStrategy[Step]:
+def steps_for(setup: Setup) -> st.SearchStrategy[Step]:
+    """One step, at time 0; clients' steps come more often than disasters."""
+    return _steps(setup.volume_bytes, setup.standbys)
+
+
+@lru_cache(maxsize=32)
+def _steps(volume_bytes: int, standbys: int) -> st.SearchStrategy[Step]:
+    """Strategies are costly to make, so each is made once."""
+    nodes: tuple[NodeName, ...] = ("primary", "standby", "standby-2")
+    node = st.sampled_from(nodes[: standbys + 1])
+    client = _clients(volume_bytes)
+    return st.one_of(client, client, _operator(), _processes(node), _faults(node))
+
+
+def _clients(volume_bytes: int) -> st.SearchStrategy[Step]:
     """Writes and trims where things go wrong: at edges, and over each other."""
-    last = setup.volume_bytes // PAGE - 1
+    last = volume_bytes // PAGE - 1
     edges = (0, 1, 2, 7, 2047, 2048, 8191, 8192, last - 1, last)
     page = st.sampled_from([edge for edge in edges if 0 <= edge <= last])
-    extent = {"at_us": st.just(at_us), "page": page, "pages": st.integers(1, 3)}
-    kinds = [st.builds(kind, fua=st.booleans(), **extent) for kind in (Write, Write, Zero)]
-    return st.one_of(*kinds)
+    kinds: tuple[type[Write | Zero], ...] = (Write, Write, Zero)
+    extents = [
+        st.builds(kind, at_us=NOW, page=page, pages=st.integers(1, 3), fua=st.booleans())
+        for kind in kinds
+    ]
+    return st.one_of(*extents, st.just(Flush(at_us=0)))
 
 
-def _faults(node: st.SearchStrategy[NodeName], at_us: int) -> st.SearchStrategy[Step]:
+def _operator() -> st.SearchStrategy[Step]:
+    return st.one_of(
+        st.builds(Resize, at_us=NOW, volume_bytes=st.sampled_from(SIZES)),
+        st.just(Point(at_us=0)),
+        st.just(Stop(at_us=0)),
+        st.builds(Failover, at_us=NOW, forced=st.booleans()),
+    )
+
+
+def _processes(node: st.SearchStrategy[NodeName]) -> st.SearchStrategy[Step]:
+    gap = st.sampled_from(GAPS_US)
+    return st.one_of(
+        st.builds(Kill, at_us=NOW, node=node),
+        st.builds(Start, at_us=NOW, node=node),
+        st.builds(Pause, at_us=NOW, node=node, for_us=gap),
+        st.builds(ClockJump, at_us=NOW, node=node, by_us=gap),
+        st.builds(PowerLoss, at_us=NOW, tear=st.integers(0, 3)),
+    )
+
+
+def _faults(node: st.SearchStrategy[NodeName]) -> st.SearchStrategy[Step]:
+    gap = st.sampled_from(GAPS_US)
     on_requests = st.builds(
-        Fault, at_us=st.just(at_us), fault=st.sampled_from(ON_REQUESTS), node=node,
-        on=st.sampled_from(KINDS), skip=st.integers(0, 2), times=st.integers(1, 3),
-        for_us=st.sampled_from(GAPS_US),
+        Fault, at_us=NOW, fault=st.sampled_from(ON_REQUESTS), node=node, on=st.sampled_from(KINDS),
+        skip=st.integers(0, 2), times=st.integers(1, 3), for_us=gap,
     )  # fmt: skip
-    on_links = st.builds(
-        Fault, at_us=st.just(at_us), fault=st.sampled_from(ON_LINKS), node=node,
-        for_us=st.sampled_from(GAPS_US),
-    )  # fmt: skip
+    on_links = st.builds(Fault, at_us=NOW, fault=st.sampled_from(ON_LINKS), node=node, for_us=gap)
     return st.one_of(on_requests, on_links)
