@@ -44,7 +44,7 @@ from engine.core.messages import (
 from engine.core.ownership import Ending, Owned, Ownership
 from engine.core.recovering import Recovering, Step, objection
 from engine.core.settings import Fence, Mode, StandbySettings, surely_over_us
-from engine.core.standby_phase import ACTING, AFTER_OWNING, Phase
+from engine.core.standby_phase import AFTER_OWNING, DECIDED, Phase
 from engine.errors import ProtocolError
 from engine.units import SECOND_US
 
@@ -110,7 +110,7 @@ class StandbyMachine:
     def objection(self, now_us: int, *, forced: bool) -> str:
         """Why a failover that an operator asks for now would not even begin; empty if it would."""
         heard = self._heard_us >= 0 and now_us - self._heard_us < self._settings.timeout_us
-        if forced or not heard or self.phase in (*ACTING, Phase.MOUNTED, Phase.STOPPED):
+        if forced or not heard or self.phase in DECIDED:
             return ""
         return "the primary is alive; --force takes over anyway and may lose up to the RPO"
 
@@ -126,7 +126,7 @@ class StandbyMachine:
             suspected = self._ownership.give_up_waiting()
             if suspected:
                 self.phase = Phase.SUSPECTING
-        if self.phase in ACTING or self.phase in (Phase.MOUNTED, Phase.STOPPED):
+        if self.phase in DECIDED:
             return []
         if leaving:
             self._watch()
@@ -367,7 +367,7 @@ class StandbyMachine:
 
     def _requested(self, now_us: int, *, forced: bool) -> list[Command]:
         """An operator asks. Unforced, a primary that is heard is not pre-empted (H12)."""
-        if self.phase in ACTING or self.phase in (Phase.MOUNTED, Phase.STOPPED):
+        if self.phase in DECIDED:
             return [Note("failover-ignored", (("phase", self.phase.value),))]
         objection = self.objection(now_us, forced=forced)
         if objection:

@@ -23,5 +23,8 @@ class Phase(StrEnum):
 ACTING = (Phase.FENCING, Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING)
 """On the way to the mount: a heartbeat changes nothing, once the lease was touched."""
 
+DECIDED = (*ACTING, Phase.MOUNTED, Phase.STOPPED)
+"""A failover was begun, or is over."""
+
 AFTER_OWNING = (Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING, Phase.MOUNTED)
 """Phases in which the lease is this standby's, and taken up again when it lapses (H9)."""
