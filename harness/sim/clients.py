@@ -27,6 +27,7 @@ class Clients:
     """Numbers operations, hands them to the primary's process, keeps what became of them."""
 
     __slots__ = ("open", "operations", "site")
+    __deletable__ = ("site",)  # the compiler wants to know (harness.compiled)
 
     def __init__(self, site: "Site") -> None:
         self.site = site
