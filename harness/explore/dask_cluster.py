@@ -78,7 +78,7 @@ class DaskWorkers:
 
     def _message(self, chunk: Chunk, future: "Future[bytes]") -> Message:
         try:
-            packed: bytes = future.result()  # type: ignore[no-untyped-call]
+            packed: bytes = future.result()
         except KilledWorker as error:
             return Lost(chunk, f"it killed several workers of the cluster: {error}")
         except (CancelledError, OSError) as error:

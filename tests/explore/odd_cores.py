@@ -4,8 +4,9 @@ import os
 import signal
 import time
 
+from engine.core.epochs import Order
 from engine.core.messages import Command, Event
-from engine.core.settings import Mode, Order, StandbySettings, VolumeSettings
+from engine.core.settings import Mode, StandbySettings, VolumeSettings
 from harness.schedule import Schedule
 from harness.sim.drawing import draw_schedule
 from harness.sim.system import Primary, PrimarySays, Reference, Standby, System
