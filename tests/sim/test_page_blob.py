@@ -4,6 +4,8 @@ import time
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.sim.blob_requests import (
     BLOB_BYTES_MAX,
@@ -13,6 +15,7 @@ from harness.sim.blob_requests import (
     NUMBER_MAX,
     PAGE_BYTES,
     PUT_BYTES_MAX,
+    AcquireLease,
     ClearPages,
     CreateBlob,
     DeleteBlob,
@@ -22,8 +25,9 @@ from harness.sim.blob_requests import (
     ReadProperties,
     SetMetadata,
     SetProperties,
+    TakeSnapshot,
 )
-from tests.sim.asking import BLOB, A, Asking, outcome
+from tests.sim.asking import BLOB, A, Asking, B, outcome
 
 PUT_MICROSECONDS_MAX = 60.0
 """Ten times and more what it takes: only to notice a copy of the whole image in every put."""
@@ -223,3 +227,45 @@ def test_a_put_of_one_page_costs_the_same_in_a_large_blob_with_snapshots() -> No
         apply(0, put)
     microseconds = (time.process_time() - start_s) * 1e6 / len(puts)
     assert microseconds < PUT_MICROSECONDS_MAX
+
+
+@given(
+    lease=st.sampled_from([None, A, B]),
+    number_eq=st.sampled_from([None, 6, 7]),
+    number_le=st.sampled_from([None, 6, 7]),
+    match=st.sampled_from([None, "now", '"0"', "*"]),
+    none_match=st.sampled_from([None, "*", '"0"']),
+    offset=st.sampled_from([0, 512, 100, 7680, 8192, -512]),
+    pages=st.integers(0, 3),
+    digest=st.sampled_from(["", DIGEST_RIGHT, DIGEST_WRONG]),
+    at=st.sampled_from([1.0, 14.9, 15.0, 99.0]),
+    leased=st.booleans(),
+)
+def test_a_put_is_refused_exactly_when_there_is_a_reason(
+    *, lease: str | None, number_eq: int | None, number_le: int | None, match: str | None,
+    none_match: str | None, offset: int, pages: int, digest: str, at: float, leased: bool,
+) -> None:  # fmt: skip
+    """The short way for puts that nothing refuses takes no other ones."""
+    ask = Asking(number=7)
+    if leased:
+        ask(AcquireLease(blob=BLOB, seconds=15, proposed=A))
+    ask.at = at
+    put = PutPages(
+        blob=BLOB, lease=lease, number_eq=number_eq, number_le=number_le,
+        if_match=ask.blob.etag if match == "now" else match, if_none_match=none_match,
+        offset=offset, length=pages * 512, pages=("x",) * pages, digest=digest,
+    )  # fmt: skip
+    reasons = ask.service.refusals(int(at * 1e6), put)
+    answer = ask(put)
+    assert answer.refused == bool(reasons)
+    assert answer == reasons[0] if reasons else answer.status == 201
+
+
+def test_zeros_in_a_put_leave_pages_absent() -> None:
+    """Only simulations send them: one value a page, None for zeros."""
+    ask = Asking()
+    ask.put(0, "a", "b", "c")
+    taken = ask(TakeSnapshot(blob=BLOB)).snapshot
+    ask.put(0, "d", None, None, None)
+    assert ask.blob.image() == {0: "d"}
+    assert ask.blob.image(taken) == {0: "a", 1: "b", 2: "c"}
