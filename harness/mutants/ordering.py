@@ -102,7 +102,7 @@ def last_writer_loses(planting: Planting) -> None:
 
 @register("retry-without-raising-the-number", "ordered-once")
 def retry_without_raising(planting: Planting) -> None:
-    """After an unknown outcome a put is sent again, with the old one perhaps still on its way."""
+    """A put without an answer is sent again, and newer ones follow, all under the same number."""
     handle: Any = Shipper.handle
 
     def changed(self: Any, now_us: int, event: Any) -> Any:
@@ -110,10 +110,11 @@ def retry_without_raising(planting: Planting) -> None:
         out = handle(self, now_us, event)
         if type(event).__name__ == "Unknown":
             self._raise_first = before
-            self._sent.clear()
+            self._chaining, self._etag = False, None
         return out
 
     planting.replace(Shipper, "handle", changed)
+    planting.replace(SentPages, "touches", lambda _self, _offset, _length: False)
 
 
 @register("older-requests-on-a-page-left-alive", "ordered-once")

@@ -102,7 +102,7 @@ class _Drawing:
             self._isolate()
         if self.chance(0.05):
             self._repeat_a_resize()
-        if self.chance(0.12):
+        if self.chance(0.18):
             self._repeat_puts()
         self.steps.sort(key=_when)
         return Schedule(seed=self.seed, setup=self.setup, steps=tuple(self.steps))
@@ -312,17 +312,18 @@ class _Drawing:
         self._resize(at_us + late // 2)
 
     def _repeat_puts(self) -> None:
-        """For a while puts arrive once more, or not before the transport gave them up."""
-        fault: FaultName = "zombie" if self.chance(0.3) else "late-duplicate"
-        self.steps.append(
-            Fault(
-                at_us=self.moment(),
-                fault=fault,
-                on=self.pick(("put", "put", "put", "clear")),
-                times=self.pick((4, 12, 40)),
-                for_us=self.pick((3 * MS, 30 * MS, 150 * MS)),
-            )
-        )
+        """For a while puts arrive once more; or one is revived when its pages were put anew."""
+        at_us = self.moment()
+        late_us, times = self.pick((3 * MS, 30 * MS, 150 * MS)), self.pick((4, 12, 40))
+        fault: FaultName = "late-duplicate"
+        if self.chance(0.4):
+            fault, late_us, times = "zombie", self.pick((600 * MS, 2 * SECOND)), 1
+            for page in self.hot:
+                self.steps.append(Write(at_us=at_us, page=page))
+                later_us = at_us + 160 * MS + self.upto(late_us)
+                self.steps.append(Write(at_us=later_us, page=page))
+        on: RequestKind = self.pick(("put", "put", "put", "clear"))
+        self.steps.append(Fault(at_us=at_us, fault=fault, on=on, times=times, for_us=late_us))
 
     def _rot(self) -> None:
         self.steps.append(
