@@ -3,13 +3,16 @@
 At every applied request that changes pages, length, metadata or points: its sender is the owner
 that the metadata names (whoever takes over writes one term later first; raising the sequence
 number is allowed to all, it changes no content). The term never falls. Who mounts is the owner.
-After a mount nobody else changes the blob, removes the mounted point, or acknowledges; but in mode
-sync, where an acknowledgement needs the store and no clock, what the mounted disk holds may be.
-What it does not verify: who holds the lease, reads by an old owner, what a foreign program does.
+After a mount nobody else changes the blob, removes the mounted point, or acknowledges a change; but
+what the mounted disk holds may be where an acknowledgement needs the store and no clock (resizes,
+and writes in mode sync): the answer was late.
+What it does not verify: who holds the lease, reads by an old owner, what a foreign program does,
+points that are acknowledged late (points-honest asks whether there is one).
 """
 
 from harness.checkers.blob_metadata import BlobMetadata
 from harness.checkers.checker import Checker
+from harness.checkers.history import disk_bytes
 from harness.checkers.observation import BASE, Mounted, Operation
 from harness.sim.blob_requests import (
     CreateBlob,
@@ -60,13 +63,15 @@ class Fenced(Checker):
             self.requested(now_us, operation)
 
     def requested(self, now_us: int, operation: Operation) -> None:
-        """The same for a resize or a point."""
-        if self._mount is None or operation.error or self._mount.node == "primary":
+        """The same for a resize."""
+        mount = self._mount
+        if mount is None or operation.error or mount.node == "primary":
             return
         self.count += 1
-        if self.scene.setup.mode == "sync" and holds(self._mount, operation):
+        by_store = operation.kind == "resize" or self.scene.setup.mode == "sync"
+        if operation.kind == "point" or (by_store and holds(mount, operation)):
             return
-        text = f"operation {operation.op} was acknowledged after {self._mount.node} had mounted"
+        text = f"operation {operation.op} was acknowledged after {mount.node} had mounted"
         self.report(now_us, "acknowledged-after-the-mount", text, operation.first_page)
 
     def mounted(self, now_us: int, mounted: Mounted) -> None:
@@ -105,6 +110,8 @@ class Fenced(Checker):
 
 def holds(mounted: Mounted, operation: Operation) -> bool:
     """Whether the mounted disk shows the operation, or newer ones, on every page of it."""
+    if operation.kind == "resize":
+        return mounted.size_bytes == disk_bytes(operation.volume_bytes)
     if operation.kind not in ("write", "zero") or not operation.pages:
         return False
     first, zeroes = operation.first_page, operation.kind == "zero"

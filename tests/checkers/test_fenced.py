@@ -53,10 +53,24 @@ def test_an_acknowledgement_after_the_mount_is_told() -> None:
     assert run.found() == {("fenced", "acknowledged-after-the-mount")}
 
 
-def test_a_point_acknowledged_after_the_mount_is_told() -> None:
+def test_a_resize_acknowledged_after_the_mount_is_told_unless_the_disk_has_it() -> None:
     run = after_failover()
-    run.end(run.begin("point"), promised=False)
-    assert ("fenced", "acknowledged-after-the-mount") in run.found()
+    late = run.begin("resize", volume_bytes=2 << 20, lands=False)
+    run.end(late, promised=False)
+    assert run.found() == set()
+    lost = run.begin("resize", volume_bytes=3 << 20, lands=False)
+    run.end(lost, promised=False)
+    assert run.found() == {("fenced", "acknowledged-after-the-mount")}
+
+
+def test_in_mode_sync_the_answer_to_what_the_mounted_disk_holds_may_be_late() -> None:
+    for mode, found in (("sync", set()), ("async", {("fenced", "acknowledged-after-the-mount")})):
+        run = Run(mode=mode)
+        late = run.write(0)
+        run.put(0, late.op)
+        run.failover()
+        run.end(late, promised=False)
+        assert run.found() == found
 
 
 def test_a_mount_without_owning_is_told() -> None:
