@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import engine.__main__ as program
+from engine import operator_commands
 from engine.policy import Policy
 from engine.shell.redaction import register_secret
 from tests.shell.test_policy import GOOD
@@ -82,10 +83,10 @@ def test_an_argument_too_many_is_not_shown_with_its_secret(
 def test_an_interrupt_before_the_start_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> int:
+    def interrupted(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(program, "_status", interrupted)
+    monkeypatch.setattr(operator_commands, "status", interrupted)
     assert program.main(["status", *arguments[1:]]) == 130
     assert "interrupted" in capfd.readouterr().err
 
@@ -94,5 +95,5 @@ def test_help_names_every_command() -> None:
     said = subprocess.run(
         [sys.executable, "-m", "engine", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    for command in ("primary", "standby", "status", "failover"):
+    for command in ("primary", "standby", "status", "failover", "resize", "point", "points"):
         assert command in said
