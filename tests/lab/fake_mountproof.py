@@ -8,7 +8,8 @@ from pathlib import Path
 SWARM = {
     "seed": 3, "core": "", "disasters": 4000, "seconds": 8.5, "digest": "ab" * 16,
     "exercised": {"live": 4000}, "fired": {"kill": 700}, "never_exercised": [],
-    "never_fired": ["zombie"], "interrupted": False, "steps_mean": 50.1, "store_requests_mean": 61.0, "run_twice": 200,
+    "never_fired": ["zombie"], "interrupted": False,
+    "steps_mean": 50.1, "store_requests_mean": 61.0, "run_twice": 200,
     "boots": {
         "images": 9, "booted": 8, "refused": 1, "pages": 4096, "boot_s": 0.2, "verdict": "bad",
         "missing": [],
