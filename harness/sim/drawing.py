@@ -104,6 +104,8 @@ class _Drawing:
             self._repeat_a_resize()
         if self.chance(0.18):
             self._repeat_puts()
+        if self.chance(0.1):
+            self._interrupt_a_resync()
         self.steps.sort(key=_when)
         return Schedule(seed=self.seed, setup=self.setup, steps=tuple(self.steps))
 
@@ -324,6 +326,20 @@ class _Drawing:
                 self.steps.append(Write(at_us=later_us, page=page))
         on: RequestKind = self.pick(("put", "put", "put", "clear"))
         self.steps.append(Fault(at_us=at_us, fault=fault, on=on, times=times, for_us=late_us))
+
+    def _interrupt_a_resync(self) -> None:
+        """A crash after an outage of the store, and another one while the blob catches up."""
+        at_us, cut_us = self.moment(), self.pick((400 * MS, 2600 * MS))
+        self.steps.append(Fault(at_us=at_us, fault="store-cut", for_us=cut_us))
+        for page in self.hot:
+            self.steps.append(Write(at_us=at_us + self.upto(200 * MS), page=page))
+        for later_us in (cut_us, cut_us + 25 * MS + self.upto(100 * MS)):
+            if self.chance(0.3):
+                self.steps.append(PowerLoss(at_us=at_us + later_us, tear=self.upto(1 << 16)))
+            else:
+                self.steps.append(Kill(at_us=at_us + later_us))
+            if later_us == cut_us or self.chance(0.5):
+                self.steps.append(Start(at_us=at_us + later_us + self.upto(5 * MS)))
 
     def _rot(self) -> None:
         self.steps.append(
