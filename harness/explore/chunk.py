@@ -52,13 +52,26 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """The first disaster of a chunk that showed a finding of this claim and cause."""
+    """A finding, by claim and cause: the first disaster that showed it, and the easiest to shrink.
+
+    `weight` is the number of steps that the easiest had before its finding.
+    """
 
     seed: int
     claim: str
     cause: str
     text: str
+    easiest: int
+    weight: int
     times: int = 1
+
+    def merged(self, other: "Sighting") -> "Sighting":
+        """What both have seen, whichever came first."""
+        first = min(self, other, key=lambda one: one.seed)
+        easy = min(self, other, key=lambda one: (one.weight, one.easiest))
+        return msgspec.structs.replace(
+            first, easiest=easy.easiest, weight=easy.weight, times=self.times + other.times
+        )
 
 
 class ChunkReport(msgspec.Struct, kw_only=True):
@@ -145,15 +158,21 @@ def _count(report: ChunkReport, outcome: Outcome) -> None:
 
 
 def _see(report: ChunkReport, seed: int, outcome: Outcome) -> None:
+    if not outcome.findings:
+        return
+    steps = draw_schedule(seed).steps
     for finding in outcome.findings:
+        weight = sum(step.at_us <= finding.at_us for step in steps)
+        sighting = Sighting(
+            seed=seed, claim=finding.claim, cause=finding.cause, text=finding.text, easiest=seed,
+            weight=weight,
+        )  # fmt: skip
         for index, known in enumerate(report.sightings):
             if (known.claim, known.cause) == (finding.claim, finding.cause):
-                report.sightings[index] = msgspec.structs.replace(known, times=known.times + 1)
+                report.sightings[index] = known.merged(sighting)
                 break
         else:
-            report.sightings.append(
-                Sighting(seed=seed, claim=finding.claim, cause=finding.cause, text=finding.text)
-            )
+            report.sightings.append(sighting)
 
 
 def _compare(seed: int, system: System, chunk: Chunk, first: Outcome) -> None:

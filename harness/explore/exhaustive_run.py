@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from harness.explore.chunk import Sighting, time_limit
 from harness.explore.exhaustive import CrashPoint, crash_points, crash_points_again
 from harness.schedule import Fault, Schedule
@@ -92,15 +94,14 @@ def _take_in(
             into[name] = into.get(name, 0) + times
     for finding in outcome.findings:
         key = (finding.claim, finding.cause)
+        sighting = Sighting(
+            seed=number, claim=finding.claim, cause=finding.cause, text=f"{finding.text} [{text}]",
+            easiest=number, weight=len(schedule.steps),
+        )  # fmt: skip
         known = result.sightings.get(key)
         if known is None:
             result.schedules[number] = schedule
-            said = f"{finding.text} [{text}]"
-            result.sightings[key] = Sighting(
-                seed=number, claim=finding.claim, cause=finding.cause, text=said
-            )
+            result.sightings[key] = sighting
         else:
-            result.sightings[key] = Sighting(
-                seed=known.seed, claim=known.claim, cause=known.cause, text=known.text,
-                times=known.times + 1,
-            )  # fmt: skip
+            merged = known.merged(sighting)
+            result.sightings[key] = msgspec.structs.replace(merged, easiest=known.easiest)

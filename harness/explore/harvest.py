@@ -136,9 +136,9 @@ def _gather_one(
     shrunk: bool,
     tell: Callable[[str], None],
 ) -> Found:
-    schedule, runs = schedule_of(sighting.seed), 0
+    schedule, runs = schedule_of(sighting.easiest), 0
     if shrunk:
-        tell(f"shrinking {sighting.claim}: {sighting.cause} (seed {sighting.seed})")
+        tell(f"shrinking {sighting.claim}: {sighting.cause} (seed {sighting.easiest})")
         smaller = shrink_finding(schedule, system, sighting.claim, sighting.cause, without)
         schedule, runs = smaller.schedule, smaller.runs
     return Found(

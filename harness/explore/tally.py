@@ -1,14 +1,12 @@
 """What a swarm has seen so far: merged from chunk reports in any order, the same in the end.
 
-Sums do not depend on the order. Of several sightings of one cause the lowest seed stays. Digests
-are folded in the order of their seeds, so a late chunk holds back those after it; memory is bounded
-by the number of chunks under way and of causes found.
+Sums do not depend on the order. Of several sightings of one cause the lowest seed stays, and the
+one that is easiest to shrink. Digests are folded in the order of their seeds, so a late chunk holds
+back those after it; memory is bounded by the number of chunks under way and of causes found.
 """
 
 import hashlib
 from collections.abc import Mapping
-
-import msgspec
 
 from harness.explore.chunk import DIGEST_BYTES, ChunkReport, Sighting
 
@@ -63,10 +61,8 @@ class Tally:
 
     def _see(self, sighting: Sighting) -> None:
         key = (sighting.claim, sighting.cause)
-        known = self._sightings.get(key, sighting)
-        first = min(known, sighting, key=lambda one: one.seed)
-        times = sighting.times + (0 if known is sighting else known.times)
-        self._sightings[key] = msgspec.structs.replace(first, times=times)
+        known = self._sightings.get(key)
+        self._sightings[key] = sighting if known is None else known.merged(sighting)
 
     def _fold(self, first: int, count: int, digests: bytes) -> None:
         self._waiting[first] = (count, digests)

@@ -50,7 +50,7 @@ class Witness(Recording, Observer):
         key = (sample.phase, sample.protected)
         if self._said.get(sample.node) != key:
             self._said[sample.node] = key
-            protected = "protected" if sample.protected else "not protected"
+            protected = "what it acknowledges is protected" if sample.protected else "not protected"
             lag = f", {sample.lag_bytes} bytes behind" if sample.lag_bytes else ""
             self.tell(now_us, "status", sample.node, f"says: {sample.phase}, {protected}{lag}")
 
