@@ -24,10 +24,10 @@ class CorruptionDetected(Checker):
         super().__init__()
         self._damaged: list[Request] = []
 
-    def damaged(self, _now_us: int, _where: str, request: Request | None, _page: int) -> None:
-        """On the way: from now on its bytes must not show up."""
-        self.count += 1
-        if request is not None:
+    def damaged(self, _now_us: int, where: str, request: Request | None, _page: int) -> None:
+        """On the way to the store: from now on its bytes must not show up."""
+        if where == "request" and request is not None:
+            self.count += 1
             self._damaged.append(request)
 
     def written(self, now_us: int, node: str, request: Request, _blob: PageBlob) -> None:

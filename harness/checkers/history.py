@@ -9,6 +9,9 @@ sizes are compared as disks show them, in whole MiB.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import compress
+from operator import is_not
 from typing import Final
 
 from harness.checkers.observation import BASE, NEVER, Operation
@@ -20,6 +23,7 @@ MIB: Final = 1 << 20
 SIZE: Final = -1
 FEW_PAGES: Final = 64
 """So many pages are looked at one by one, whatever they hold."""
+IS_SOMETHING: Final = partial(is_not, None)
 
 
 def disk_bytes(volume_bytes: int) -> int:
@@ -206,7 +210,7 @@ class History:
         end = first + len(values)
         if len(values) <= FEW_PAGES or None not in values:
             return range(first, end)
-        written = [page for page, value in enumerate(values, first) if value is not None]
+        written = compress(range(first, end), map(IS_SOMETHING, values))
         return sorted({*written, *self.touched_in(first, end)})
 
     def touched_in(self, first: int, end: int) -> tuple[int, ...]:

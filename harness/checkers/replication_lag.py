@@ -58,11 +58,14 @@ class ReplicationLag:
 
     def _missing(self, entry: Entry, seen: ImageJudge) -> list[int]:
         """Pages that show something older."""
-        rank, highest = entry.rank, self.history.highest
+        rank, written = entry.rank, entry.value
+        image, end = seen.image, seen.end
         missing = []
         for page in entry.cells:
+            if page < end and image.get(page) == written:
+                continue
             value = seen.shows(page)
-            if value == entry.value or highest(page, value) >= rank:
+            if value == written or self.history.highest(page, value) >= rank:
                 continue
             if not seen.excuses(page, value):
                 missing.append(page)
