@@ -1,0 +1,34 @@
+"""Runs a module on a build of the simulator: `python -m harness.compiled.launch BUILD MODULE`.
+
+The packages look into the build first. Where a module is not in it, and where the build is gone, as
+after a set-up meanwhile, they find the source: slower, and the same.
+"""
+
+import importlib
+import runpy
+import sys
+from pathlib import Path
+
+from harness.compiled.modules import PACKAGES
+
+__all__ = ["launch_command", "use_build"]
+
+
+def launch_command(module: str, build: Path | None) -> list[str]:
+    """Arguments of the interpreter that run this module, on the build if there is one."""
+    if build is None:
+        return ["-m", module]
+    return ["-m", "harness.compiled.launch", str(build), module]
+
+
+def use_build(build: Path) -> None:
+    """Have this process import the compiled modules; none of them may have been imported yet."""
+    sys.path.append(str(build))  # the shared library is a top-level module
+    for name in PACKAGES:
+        importlib.import_module(name).__path__.insert(0, str(build.joinpath(*name.split("."))))
+
+
+if __name__ == "__main__":
+    use_build(Path(sys.argv[1]))
+    sys.argv = sys.argv[2:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -1,0 +1,40 @@
+"""Which modules are compiled, and whether a build of them is here."""
+
+from pathlib import Path
+from typing import Final
+
+from harness.provision.places import places
+from harness.provision.simulator_parts import compiler_version, current_build
+
+__all__ = ["GROUP", "PACKAGES", "compiled_sources", "find_build", "say_simulator"]
+
+GROUP: Final = "mountproof"
+"""Name of the shared library that has the code of all modules."""
+PACKAGES: Final = ("engine.core", "harness.sim", "harness.checkers")
+
+_INTERPRETED: Final = frozenset({
+    "__init__.py",  # packages: they are what the compiled modules are put into
+    "account_key.py", "blob_requests.py", "deviations.py", "real_account.py", "request_wire.py",
+    "catalogue.py",  # it reads an attribute of classes that only their instances have, compiled
+})  # fmt: skip
+"""Structs of msgspec, which make their own machine code, and what a disaster does not run."""
+
+
+def compiled_sources(checkout: Path) -> dict[str, Path]:
+    """The modules that are compiled, and their sources."""
+    return {
+        f"{package}.{source.stem}": source
+        for package in PACKAGES
+        for source in sorted(checkout.joinpath(*package.split(".")).glob("*.py"))
+        if source.name not in _INTERPRETED
+    }
+
+
+def find_build() -> Path | None:
+    """The build that fits the sources of this checkout as they are now, if there is one."""
+    return current_build(places())
+
+
+def say_simulator(build: Path | None) -> str:
+    """How the simulator is run, for the record of a run."""
+    return f"compiled (mypyc {compiler_version(places())})" if build else "interpreted"
