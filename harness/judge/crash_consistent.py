@@ -21,6 +21,7 @@ def judge_crash_consistent(facts: RunFacts, bounds: CrashConsistentBounds) -> Ru
     judged: dict[str, int] = dict.fromkeys(bounds.orders, 0)
     pages = writes = findings = crashes = 0
     for trial in facts.trials:
+        _check_designation(trial, ruling)
         raw = trial.raw
         if raw is None:
             continue
@@ -47,6 +48,18 @@ def judge_crash_consistent(facts: RunFacts, bounds: CrashConsistentBounds) -> Ru
         found = plural(crashes, "image")
         ruling.gaps.append(f"{found} after a replicator's crash, {bounds.crashes} demanded")
     return ruling
+
+
+def _check_designation(trial: TrialFacts, ruling: Ruling) -> None:
+    """A blob that is half resynchronised is no image: its pinned point has to be mounted."""
+    crash = trial.crash
+    if crash is None or crash.unfinished_at_kill != "resync" or crash.mounted == crash.pinned:
+        return
+    ruling.cite(crash.evidence, *trial.evidence)
+    ruling.breaches.append(
+        f"{trial.name}: the site died inside a resync, and {crash.mounted or 'the live blob'} was"
+        f" mounted instead of point {crash.pinned or '(none)'}"
+    )
 
 
 def _fit(trial: TrialFacts, raw: RawImageJudgement, ruling: Ruling) -> bool:

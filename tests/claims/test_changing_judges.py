@@ -4,12 +4,14 @@ import pytest
 
 from harness.evidence import ClaimResult, Verdict
 from harness.judge.certification import judge_run
-from harness.judge.facts import RunFacts, TrialFacts
+from harness.judge.crash_consistent import judge_crash_consistent
+from harness.judge.facts import CrashOutcome, RunFacts, TrialFacts
 from harness.judge.metadata_faithful import judge_metadata_faithful
 from harness.judge.no_acked_loss import judge_no_acked_loss
 from harness.judge.points_honest import judge_points_honest
 from harness.judge.resize_faithful import judge_resize_faithful
 from harness.profile import (
+    CrashConsistentBounds,
     MetadataFaithfulBounds,
     NoAckedLossBounds,
     PointsHonestBounds,
@@ -139,6 +141,24 @@ def test_kills_after_a_crash_are_demanded_apart() -> None:
     assert "replicator's crash, 1 demanded" in lacking.reason
     crash = good.kill("crash-1", "sync", kind="crash")
     assert judge_no_acked_loss(RunFacts(trials=[*kills, crash]), bounds).result().verdict == "held"
+
+
+def test_a_blob_half_resynchronised_must_not_be_mounted() -> None:
+    def judged(mounted: str) -> ClaimResult:
+        crash = CrashOutcome(
+            acked_before_crash=99, in_flight_at_crash=1, restarted_after_s=0.1, resync_seen=True,
+            cut=True, unfinished_at_kill="resync", pinned="then", mounted=mounted,
+        )  # fmt: skip
+        trials = [
+            good.raw_trial("raw-1", "strict"),
+            good.raw_trial("crash-1", "strict", kind="crash", crash=crash),
+        ]
+        bounds = CrashConsistentBounds(trials=1, orders=["strict"], crashes=1)
+        return judge_crash_consistent(RunFacts(trials=trials), bounds).result()
+
+    assert judged("then").verdict is Verdict.HELD
+    assert judged("").verdict is Verdict.VIOLATED
+    assert "the live blob was mounted instead of point then" in judged("").reason
 
 
 PROFILE = Profile(
