@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from harness.claims import CLAIMS
 from harness.explore.lanes import Drawing, draw_lanes, lane_of
-from harness.explore.story import TOLD_MAX, Chapter, Entry, Tale, count_rest, told_of
+from harness.explore.story import Chapter, Entry, Tale, count_rest, told_of, weightiest
 from harness.explore.wording import say_setup, say_time
 from harness.schedule import dump_schedule
 
@@ -106,7 +106,7 @@ def _told(tale: Tale) -> list[Told]:
             break
         told = told_of(chapter.entries, until)
         rest = ", ".join(count_rest(chapter.entries, told))
-        chapters.append(Told(chapter.number, chapter.at_us, chapter.title, told[:TOLD_MAX], rest))
+        chapters.append(Told(chapter.number, chapter.at_us, chapter.title, weightiest(told), rest))
     return chapters
 
 

@@ -5,22 +5,26 @@ are told where they were refused or went wrong, and counted elsewhere, so that i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.checkers.finding import Finding
 from harness.claims import CLAIMS
 from harness.explore.witness import Witness
-from harness.explore.wording import say_setup, say_step, say_time
+from harness.explore.wording import say_setup, say_step, say_time, say_values
 from harness.schedule import Schedule
 from harness.sim.disaster import Outcome, run_disaster
 from harness.sim.system import System
 
-__all__ = ["Chapter", "Entry", "Tale", "count_rest", "tale_lines", "tell_tale", "told_of"]
+__all__ = ["Chapter", "Entry", "Tale", "count_rest", "tale_lines", "tell_tale", "told_of",
+           "weightiest"]  # fmt: skip
 
 TOLD_MAX = 8
 """So many happenings are told after one step; of the rest, their number."""
 SAID_BY_STEPS = {"kill", "restart", "pause", "power-loss", "clock-jump", "stop", "failover",
                  "forced-failover"}  # fmt: skip
+KNOWN = "← create the blob: refused: exists"
+"""Every start of a primary begins so."""
+WEIGHTY = {"mount", "process", "phase"}
 NODES = ("primary", "standby", "standby-2")
 BELIEFS = ("status", "note", "process")
 TOLD = {"fault", "process", "mount", "phase", "note", "reply"}
@@ -60,7 +64,7 @@ def tell_tale(schedule: Schedule, system: System, claim: str = "") -> Tale:
     witness = Witness()
     outcome = run_disaster(schedule, system, story=witness, observers=[witness])
     about = [one for one in outcome.findings if one.claim == claim] or outcome.findings
-    finding = about[0] if about else None
+    finding = _in_words(about[0]) if about else None
     chapters = _chapters(schedule, witness.entries)
     return Tale(schedule, outcome, finding, chapters, _beliefs(witness.entries, finding))
 
@@ -80,6 +84,13 @@ def tale_lines(tale: Tale) -> list[str]:
     return [*lines, "", *_finding_lines(tale)]
 
 
+def _in_words(finding: Finding) -> Finding:
+    return replace(
+        finding, text=say_values(finding.text), expected=say_values(finding.expected),
+        found=say_values(finding.found),
+    )  # fmt: skip
+
+
 def _chapters(schedule: Schedule, entries: Sequence[Entry]) -> list[Chapter]:
     """One chapter a step, and one before the first step for how it all began."""
     chapters = [Chapter(0, 0, "the primary seeds the blob, standbys watch")]
@@ -90,16 +101,15 @@ def _chapters(schedule: Schedule, entries: Sequence[Entry]) -> list[Chapter]:
     at = 0
     for entry in entries:
         if entry[1] == "step":
-            continue
-        while at + 1 < len(chapters) and chapters[at + 1].at_us <= entry[0]:
             at += 1
-        chapters[at].entries.append(entry)
+        else:
+            chapters[at].entries.append(entry)
     return chapters
 
 
 def _happenings(entries: Sequence[Entry], until: int | None) -> Iterator[str]:
     told = told_of(entries, until)
-    for at_us, _kind, who, text in told[:TOLD_MAX]:
+    for at_us, _kind, who, text in weightiest(told):
         yield f"{'':>5}{say_time(at_us):>10}  · {who}: {text}"
     rest = count_rest(entries, told)
     if rest:
@@ -110,12 +120,18 @@ def told_of(entries: Sequence[Entry], until: int | None) -> list[Entry]:
     """What is worth telling, up to a moment; once each; a step was told by its title."""
     told: dict[tuple[str, str, str], Entry] = {}
     for at_us, kind, who, text in entries:
-        if kind not in TOLD or (kind == "fault" and text in SAID_BY_STEPS):
+        if kind not in TOLD or (kind == "fault" and text in SAID_BY_STEPS) or text == KNOWN:
             continue
         if until is not None and at_us > until:
             break
         told.setdefault((kind, who, text), (at_us, kind, who, text))
     return list(told.values())
+
+
+def weightiest(told: Sequence[Entry]) -> list[Entry]:
+    """As many as are told, in order; what a process or a mount did goes before notes."""
+    ranked = sorted(range(len(told)), key=lambda at: (told[at][1] not in WEIGHTY, at))
+    return [told[at] for at in sorted(ranked[:TOLD_MAX])]
 
 
 def count_rest(entries: Sequence[Entry], told: Sequence[Entry]) -> list[str]:
@@ -161,6 +177,6 @@ def _finding_lines(tale: Tale) -> list[str]:
         lines.append(f"  page {finding.page}: expected {finding.expected}, found {finding.found}")
     elif finding.expected or finding.found:
         lines.append(f"  expected {finding.expected}, found {finding.found}")
-    others = sorted({f"{other.claim} ({other.cause})" for other in tale.findings
-                     if other is not finding})  # fmt: skip
-    return lines + ([f"  also: {', '.join(others)}"] if others else [])
+    others = {f"{other.claim} ({other.cause})" for other in tale.findings}
+    others.discard(f"{finding.claim} ({finding.cause})")
+    return lines + ([f"  also: {', '.join(sorted(others))}"] if others else [])

@@ -1,10 +1,12 @@
 """Schedules in words: what a step does and how a stage differs from the plain one."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
+from harness.checkers.observation import BASE
 from harness.schedule import (
     ClockJump,
     Failover,
@@ -25,9 +27,10 @@ from harness.schedule import (
     Zero,
 )  # fmt: skip
 
-__all__ = ["say_pages", "say_setup", "say_size", "say_step", "say_time"]
+__all__ = ["say_pages", "say_setup", "say_size", "say_step", "say_time", "say_values"]
 
 PAGE_BYTES = 512
+_VALUE: Final = re.compile(r"\bvalue (\d+)\b")
 MIB = 1 << 20
 
 
@@ -45,6 +48,15 @@ def say_size(size_bytes: int) -> str:
     count = rest // PAGE_BYTES
     pages = "1 page" if count == 1 else f"{count} pages"
     return f"{whole} MiB + {pages}" if whole else pages
+
+
+def say_values(text: str) -> str:
+    """A checker's text with page values, which are numbers, named by where they come from."""
+    return _VALUE.sub(lambda found: _say_value(int(found[1])), text)
+
+
+def _say_value(value: int) -> str:
+    return "what was there before the run" if value >= BASE else f"the value of operation {value}"
 
 
 def say_pages(first: int, count: int) -> str:
