@@ -36,6 +36,9 @@ SWARM_S_MAX: Final = 300.0
 EXPLORE_S_MAX: Final = 300.0
 MUTANTS_S_MAX: Final = 1200.0
 ALL_FAULTS_FROM: Final = 4000
+SEEDS: Final = 10**11
+"""A swarm takes seeds below this."""
+
 STORY_STATUS: Final = (0, 1, 2)
 """Held, violated, inconclusive: with these a command has told what it has to tell."""
 
@@ -140,7 +143,7 @@ class Simulation:
         plan, disks = self.profile.swarm, self.profile.materialise
         if plan is None:
             return None, None
-        words = ["swarm", "--seed", str(self.seed), "--disasters", str(plan.disasters)]
+        words = ["swarm", "--seed", str(self.seed % SEEDS), "--disasters", str(plan.disasters)]
         if disks is not None:
             words += ["--materialise", str(disks.boots)]
         told, rel = self._command("swarm", words, _Swarm, SWARM_S_MAX)
