@@ -7,11 +7,16 @@ what it keeps. A page that is absent reads as zeros and is not listed.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import compress
+from operator import is_not
+from typing import Final
 
 from harness.sim.blob_requests import PAGE_BYTES, Ranges
 
 Pages = dict[int, object]
 """Page index to its value."""
+IS_SOMETHING: Final = partial(is_not, None)
 
 
 class PageStore:
@@ -36,8 +41,12 @@ class PageStore:
             self.pages.update(zip(range(first, first + len(values)), values, strict=True))
 
     def _put_with_zeros(self, first: int, values: Sequence[object]) -> None:
-        self.clear(first, first + len(values))
-        written = {page: value for page, value in enumerate(values, first) if value is not None}
+        end = first + len(values)
+        self.clear(first, end)
+        there = list(map(IS_SOMETHING, values))
+        written = dict(
+            zip(compress(range(first, end), there), compress(values, there), strict=True)
+        )
         if self.before:
             self._keep(written)
         self.pages.update(written)

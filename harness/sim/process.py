@@ -6,6 +6,7 @@ what the disk holds.
 """
 
 from collections.abc import Callable
+from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.core.messages import (
@@ -55,11 +56,12 @@ class Process:
 
     __slots__ = (
         "_fuse", "_going", "_local_us", "_timers", "_waiting", "alive", "handled", "held",
-        "machine", "node", "paused", "session", "site",
+        "machine", "node", "paused", "session", "site", "world",
     )  # fmt: skip
 
     def __init__(self, site: "Site", node: Node, machine: Machine) -> None:
         self.site = site
+        self.world = site.world
         self.node = node
         self.machine = machine
         node.starts += 1
@@ -81,16 +83,13 @@ class Process:
             self._hold(event)
             return
         self.handled += 1
-        now_us = self.site.world.now_us + self.node.offset_us
+        now_us = self.world.now_us + self.node.offset_us
         try:
             commands = self.machine.handle(now_us, event)
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
-            act = ACTIONS.get(type(command))
-            if act is None:
-                raise _nonsense(self.node.name, command)
-            act(self, command)
+            ACTIONS.get(type(command), _nonsense)(self, command)
 
     # ── pauses, slowness, crashes ─────────────────────────────────────────────────────────────
 
@@ -145,7 +144,7 @@ class Process:
             slow = self.node.condition("slow-process")
             if slow is not None:
                 slow.struck = True
-                world = self.site.world
+                world = self.world
                 world.fire("slow-process", self.node.name)
                 self._going = True
                 world.at(world.now_us + SLOW_EVENT_US, self._take_one)
@@ -166,16 +165,13 @@ class Process:
     def _handle_on_fuse(self, event: Event) -> None:
         """As `deliver`, and it may die between two commands."""
         self.handled += 1
-        now_us = self.site.world.now_us + self.node.offset_us
+        now_us = self.world.now_us + self.node.offset_us
         try:
             commands = self.machine.handle(now_us, event)
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
-            act = ACTIONS.get(type(command))
-            if act is None:
-                raise _nonsense(self.node.name, command)
-            act(self, command)
+            ACTIONS.get(type(command), _nonsense)(self, command)
             if self._fuse > 0:
                 self._fuse -= 1
                 if not self._fuse:
@@ -190,7 +186,7 @@ class Process:
             self._start_timer(command.key, command.at_us)
 
     def _start_timer(self, key: str, at_us: int) -> None:
-        world = self.site.world
+        world = self.world
         token = world.next_turn()
         self._timers[key] = (at_us, token)
         due_us = at_us - self.node.offset_us
@@ -211,7 +207,8 @@ class Process:
 
     def _write(self, command: LocalWrite | LocalZero) -> None:
         """Into the cache at once; answered after this burst of events, in order."""
-        volume, site = self.site.volume, self.site
+        site = self.site
+        volume = site.volume
         first, length = command.offset // PAGE_BYTES, command.length
         spoilt = self.node.armed and self._spoilt("volume-write")
         if spoilt or not volume.fits(command.offset, length):
@@ -230,12 +227,14 @@ class Process:
         self._soon(LocalDone(command.op))
 
     def _soon(self, event: Event) -> None:
-        world = self.site.world
-        self._local_us = max(self._local_us, world.now_us + int(self.node.random() * 60))
-        world.at(self._local_us, self.deliver, event)
+        world = self.world
+        due_us = world.now_us + int(self.node.random() * 60)
+        due_us = max(due_us, self._local_us)
+        self._local_us = due_us
+        heappush(world.heap, (due_us, world.ticket(), self.deliver, event, None))
 
     def _later(self, most_us: int, event: Event) -> None:
-        world = self.site.world
+        world = self.world
         world.at(world.now_us + 10 + int(self.node.random() * most_us), self.deliver, event)
 
     def _flush(self, command: LocalFlush) -> None:
@@ -243,7 +242,7 @@ class Process:
             self._later(FLUSH_US, LocalFailed(command.op, EIO))
             return
         covered = self.site.volume.begin_flush()
-        world = self.site.world
+        world = self.world
         due_us = world.now_us + 10 + int(self.node.random() * FLUSH_US)
         world.at(due_us, self._flushed, command, covered)
 
@@ -255,7 +254,7 @@ class Process:
         if self._spoilt("volume-read"):
             self._later(READ_US, VolumeReadFailed(command.id, EIO))
             return
-        world = self.site.world
+        world = self.world
         world.at(world.now_us + int(self.node.random() * READ_US), self._read_now, command)
 
     def _read_now(self, command: ReadVolume, _second: object) -> None:
@@ -269,7 +268,7 @@ class Process:
         if armed is None:
             return False
         armed.struck = True
-        self.site.world.fire(armed.fault.fault, self.node.name)
+        self.world.fire(armed.fault.fault, self.node.name)
         return True
 
     # ── the node's own disk ───────────────────────────────────────────────────────────────────
@@ -284,7 +283,7 @@ class Process:
         if self._spoilt("bitmap"):
             self._later(BITMAP_US, BitsFailed(command.id, EIO))
             return
-        world = self.site.world
+        world = self.world
         due_us = world.now_us + 10 + int(self.node.random() * BITMAP_US)
         world.at(due_us, self._bits_durable, command)
 
@@ -348,6 +347,7 @@ def _raised(name: str, event: Event, error: Exception) -> CoreError:
     )
 
 
-def _nonsense(name: str, command: object) -> CoreError:
+def _nonsense(process: Process, command: object) -> None:
     kind = type(command).__name__
-    return CoreError(f"nonsense-{kind}", f"{name}: {command!r:.80} is no command")
+    text = f"{process.node.name}: {command!r:.80} is no command"
+    raise CoreError(f"nonsense-{kind}", text)

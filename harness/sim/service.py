@@ -5,6 +5,7 @@ order. What a fault does is told in the catalogue (faults.py).
 """
 
 from collections.abc import Callable
+from heapq import heappush
 from typing import Final
 
 from msgspec.structs import replace
@@ -64,11 +65,12 @@ class Asked:
 class Service:
     """Takes commands of processes, applies requests, brings outcomes back."""
 
-    __slots__ = ("_strikes", "_takers", "container", "world")
+    __slots__ = ("_strikes", "_takers", "_tells_answers", "container", "world")
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.container = Container()
+        self._tells_answers: list[Callable[..., None]] = world.watch.answered
         self._takers: list[int] = []
         self._strikes: dict[str, Callable[[Asked, Armed], None]] = {
             "request-lost": self._lose, "answer-lost": self._lose_answer,
@@ -99,7 +101,8 @@ class Service:
         if node.troubled:
             self._send_in_trouble(node, asked)
             return
-        world.at(world.now_us + FLIGHT_US + int(node.random() * SPREAD_US), self.serve, asked)
+        due_us = world.now_us + FLIGHT_US + int(node.random() * SPREAD_US)
+        heappush(world.heap, (due_us, world.ticket(), self.serve, asked, None))
 
     def serve(self, asked: Asked, _second: object) -> None:
         """It reaches the store, and the answer goes back."""
@@ -109,7 +112,7 @@ class Service:
             self._answer_in_trouble(asked, answer)
             return
         due_us = world.now_us + FLIGHT_US + int(node.random() * SPREAD_US)
-        world.at(due_us, self._arrive, asked, answer)
+        heappush(world.heap, (due_us, world.ticket(), self._arrive, asked, answer))
 
     def apply(self, asked: Asked) -> Answer:
         """It reaches the store."""
@@ -168,24 +171,29 @@ class Service:
             self._bring(asked, answer, self._slowness(node))
 
     def _arrive(self, asked: Asked, answer: Answer) -> None:
-        if asked.done or not asked.process.alive:
+        process = asked.process
+        if asked.done or not process.alive:
             return
         if asked.kind == "list":
             outcome: StoreAnswer = Done(asked.command.id, snapshots=asked.listed)
         else:
             outcome = outcome_of(asked.command, answer)
-        self._finish(asked, outcome)
+        asked.done = True
+        if self._tells_answers:
+            self._tell_answer(asked, outcome)
+        process.deliver(outcome)
 
     def _finish(self, asked: Asked, outcome: StoreAnswer) -> None:
         """The node learns what became of its request, once."""
-        process = asked.process
-        if asked.done or not process.alive:
+        if asked.done or not asked.process.alive:
             return
         asked.done = True
-        world = self.world
-        for hook in world.watch.answered:
-            hook(world.now_us, process.node.name, asked.request, _named(outcome))
-        process.deliver(outcome)
+        self._tell_answer(asked, outcome)
+        asked.process.deliver(outcome)
+
+    def _tell_answer(self, asked: Asked, outcome: StoreAnswer) -> None:
+        for hook in self._tells_answers:
+            hook(self.world.now_us, asked.node.name, asked.request, _named(outcome))
 
     # ── trouble ───────────────────────────────────────────────────────────────────────────────
 

@@ -7,6 +7,7 @@ runs have equal digests in any process, under any PYTHONHASHSEED.
 
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
+from itertools import count
 from typing import Any, Final, Protocol
 
 from harness.checkers.observation import Observer
@@ -88,7 +89,7 @@ class World:
     """The clock, the heap and the trace; `turn` counts positions in the clients' history."""
 
     __slots__ = (
-        "_heap", "_sequence", "_stopped", "events", "fired", "now_us", "requests", "seed", "story",
+        "_stopped", "events", "fired", "heap", "now_us", "requests", "seed", "story", "ticket",
         "trace", "turn", "watch",
     )  # fmt: skip
 
@@ -102,33 +103,33 @@ class World:
         self.fired: dict[str, int] = {}
         self.watch: Any = Watch(observers)
         self.story = story
-        self._heap: list[tuple[int, int, Call, Any, Any]] = []
-        self._sequence = 0
+        self.heap: list[tuple[int, int, Call, Any, Any]] = []
+        self.ticket = count(1).__next__
+        """Calls of the same time happen in the order of their tickets."""
         self._stopped = False
 
     def at(self, when_us: int, act: Call, first: Any = None, second: Any = None) -> None:  # noqa: ANN401  # whatever `act` takes
         """Call `act(first, second)` at a time."""
-        self._sequence += 1
-        heappush(self._heap, (when_us, self._sequence, act, first, second))
+        heappush(self.heap, (when_us, self.ticket(), act, first, second))
 
     def run(self, until_us: int) -> None:
         """Let time pass until then, or until `stop`."""
-        heap = self._heap
-        left = EVENTS_MAX - self.events
-        while heap and heap[0][0] <= until_us:
+        heap = self.heap
+        for events in range(self.events, EVENTS_MAX):
+            if not heap or heap[0][0] > until_us:
+                self.events = events
+                break
             self.now_us, _, act, first, second = heappop(heap)
-            left -= 1
             act(first, second)
-            if not left:
-                raise CoreError("endless", f"no end after {EVENTS_MAX} events")
-        self.events = EVENTS_MAX - left
+        else:
+            raise CoreError("endless", f"no end after {EVENTS_MAX} events")
         if not self._stopped:
             self.now_us = max(self.now_us, until_us)
 
     def stop(self) -> None:
         """Nothing more happens."""
         self._stopped = True
-        self._heap.clear()
+        self.heap.clear()
 
     def next_turn(self) -> int:
         """The next position in the clients' history."""
