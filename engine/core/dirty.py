@@ -27,7 +27,7 @@ from engine.core.settings import REGION_BYTES
 from engine.units import SECOND_US
 
 TIMER = "clean"
-CLEAN_US = SECOND_US
+CLEAN_US = 3 * SECOND_US
 """So long a region rests before its bit is worth clearing."""
 
 ClientWrite = WriteRequested | ZeroRequested

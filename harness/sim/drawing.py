@@ -329,7 +329,7 @@ class _Drawing:
 
     def _interrupt_a_resync(self) -> None:
         """A crash after an outage of the store, and another one while the blob catches up."""
-        at_us, cut_us = self.moment(), self.pick((400 * MS, 2600 * MS))
+        at_us, cut_us = self.moment(), self.pick((400 * MS, 3400 * MS))
         self.steps.append(Fault(at_us=at_us, fault="store-cut", for_us=cut_us))
         for page in self.hot:
             self.steps.append(Write(at_us=at_us + self.upto(200 * MS), page=page))
