@@ -24,18 +24,30 @@ IDLE: Final = ("waiting", "watching", "refused")
 ENDED: Final = ("stopped", "demoted", "refused", "halted")
 """Phases of a primary that only a new process leaves."""
 STARTS_MAX: Final = 4
+PATIENCE_US: Final = 60_000_000
+"""So long an operator leaves a standby alone that waits for a lease to end."""
 
 
 class Calm:
     """Looks from time to time whether everything is at rest; ends the run when it is."""
 
-    __slots__ = ("_ask_us", "_core", "_starts", "_until_us", "script", "site", "waiting_for")
+    __slots__ = (
+        "_ask_us",
+        "_core",
+        "_impatient_us",
+        "_starts",
+        "_until_us",
+        "script",
+        "site",
+        "waiting_for",
+    )
 
     def __init__(self, script: "Script", site: "Site", live_us: int) -> None:
         self.script = script
         self.site = site
         self.waiting_for = ""
         self._until_us = site.world.now_us + live_us
+        self._impatient_us = site.world.now_us + PATIENCE_US
         self._ask_us = 0
         self._starts = 0
         self._core = self._choose()
@@ -101,10 +113,15 @@ class Calm:
             site.start(self._core)
         elif _phase(standby) == "watching" and primary.process is None:
             return  # it heard its primary and hears it no more: it must act by itself
-        elif _phase(standby) in IDLE and site.world.now_us >= self._ask_us:
+        elif site.world.now_us >= self._ask_us and self._wants_a_word(_phase(standby)):
             self._ask_us = site.world.now_us + OPERATOR_US
             # Also a demoted primary beats: to take over all the same needs force.
             site.ask_failover(self._core, forced=primary.process is not None)
+
+    def _wants_a_word(self, phase: str) -> bool:
+        """It does nothing, or waits for the lease of a primary that lives, out of our reach."""
+        stuck = self.site.world.now_us > self._impatient_us
+        return phase in IDLE or (phase == "fencing" and stuck)
 
     # ── is it at rest? ────────────────────────────────────────────────────────────────────────
 
