@@ -254,13 +254,14 @@ class StandbyMachine:
         metadata = parse_metadata(state.metadata)
         acks_need_store = metadata.mode is Mode.SYNC
         by_policy = self._settings.fence is Fence.BREAK and acks_need_store
-        break_lease = self._forced or by_policy
+        # By force also the lease of a primary that only takes it up now.
+        break_lease = self._forced or (held and by_policy)
         note = Note("fencing", (("lease", state.lease_state.value),))
         self._ownership.broke_at_us = None
         start = self._ownership.start(
             now_us,
             take_over=True,
-            break_lease=held and break_lease,
+            break_lease=break_lease,
             watched_etag="" if self._forced else state.etag,
             failed=(metadata.owner, metadata.term),
         )
