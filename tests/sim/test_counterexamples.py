@@ -1,0 +1,27 @@
+"""Disasters that once broke our core, shrunk; they stay, so that no defect comes back.
+
+forced-failover-meets-a-restart: forced upon a blob whose lease was free, while the primary came
+back and took the lease; the standby then waited for ever for that lease to end.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from harness.schedule import load_schedule
+from harness.sim.disaster import run_disaster
+
+FOLDER = Path(__file__).resolve().parent / "counterexamples"
+FILES = sorted(FOLDER.glob("*.json"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_breaks_nothing_any_more(path: Path) -> None:
+    outcome = run_disaster(load_schedule(path))
+    assert outcome.findings == ()
+    assert outcome.steps_effective > 0
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_is_told_what_it_was(path: Path) -> None:
+    assert f"{path.stem}:" in (__doc__ or "")
