@@ -57,12 +57,6 @@ class Entry:
         self.owed = False
         self.name = kind
 
-    def gives(self, page: int) -> object | None:
-        """What it writes to `page`, one of its cells."""
-        if page == SIZE:
-            return self.size
-        return self.value if self.values is None else self.values[page]
-
     def zeroes(self, page: int) -> bool:
         """Whether it writes zeros to that page."""
         if self.values is not None:

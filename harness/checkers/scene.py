@@ -109,6 +109,7 @@ class Scene:
         """Bits rot at rest: what the page shows is nobody's word."""
         if request is None and page >= 0:
             self.rotten.add(page)
+            self.version += 1
 
     def written(self, _now_us: int, _node: str, request: PageWrite, _blob: PageBlob) -> None:
         """Pages of the blob were put or cleared."""

@@ -113,3 +113,19 @@ def test_the_mounted_point_must_not_be_removed_by_others() -> None:
     assert run.found() == set()
     run.delete(pin, node="primary")
     assert ("fenced", "removed-the-mounted-point") in run.found()
+
+
+def test_a_second_hand_over_in_the_same_term_is_told() -> None:
+    run = after_failover()
+    run.meta("standby", owner="standby-2")
+    run.mount("standby-2")
+    assert ("fenced", "two-writers") in run.found()
+
+
+def test_in_mode_sync_an_answer_to_what_the_mounted_disk_lacks_is_told() -> None:
+    run = Run()
+    flying = run.write(0, 2)
+    run.put(0, flying.op)
+    run.failover()
+    run.end(flying, promised=False)
+    assert run.found() == {("fenced", "acknowledged-after-the-mount")}

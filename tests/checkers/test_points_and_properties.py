@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.sim.blob_requests import CreateBlob
+from harness.sim.blob_requests import Answer, CreateBlob, PutPages
 from harness.sim.blob_state import EtagSource
 from harness.sim.page_blob import PageBlob
-from tests.checkers.history_run import MIB, Run, base
+from tests.checkers.history_run import MIB, Run, base, footer
 
 
 def test_a_requested_point_by_the_book_is_fine() -> None:
@@ -209,3 +209,28 @@ def test_a_write_that_the_medium_refused_may_differ() -> None:
     run.end(refused, error=5)
     run.end_run(volume={})
     assert run.found() == set()
+
+
+def test_retention_is_not_judged_where_it_is_not_known() -> None:
+    run = Run(points_keep=0)
+    run.meta(doomed=run.snapshot())
+    assert run.found() == set()
+
+
+def test_a_footer_of_another_volume_is_told() -> None:
+    run = Run()
+    run.failover(footer=footer(2 * MIB, "ff" * 16))
+    assert run.found() == {("metadata-faithful", "footer-of-another-volume")}
+
+
+def test_an_intent_that_cannot_be_read_is_told() -> None:
+    run = Run()
+    run.meta(intent="stretch:1")
+    assert ("metadata-faithful", "malformed") in run.found()
+
+
+def test_an_oversized_put_is_told() -> None:
+    run = Run(mode="async")
+    request = PutPages(blob="db", offset=0, length=5 * MIB, pages=(None,))
+    run.panel.applied(0, "primary", request, Answer(201), run.blob)
+    assert ("direct-write", "oversized-put") in run.found()

@@ -134,3 +134,32 @@ def test_protected_by_nothing_is_told() -> None:
     run.create(2 << 20, mark="seed")
     run.status()
     assert run.found() == {("status-honest", "protected-by-nothing")}
+
+
+def test_protected_past_the_bound_is_told() -> None:
+    run = Run(mode="async")
+    lagging(run)
+    run.now_us += SECOND + 1
+    run.status(lag_us=2 * SECOND, lag_bytes=1024)
+    assert run.found() == {("status-honest", "protected-past-the-bound")}
+
+
+def test_what_is_there_out_of_order_counts_no_bytes() -> None:
+    run = Run(mode="async", order="flush")
+    run.end(run.write(0))
+    op = run.end(run.write(4))
+    run.put(4, op)
+    run.status(lag_us=0, lag_bytes=512)
+    assert run.found() == set()
+
+
+def test_a_page_that_rotted_is_not_missing() -> None:
+    run = Run(mode="async")
+    op = run.end(run.write(0))
+    run.put(0, op)
+    run.end(run.write(0))
+    run.blob.store.pages[0] = ("rotten", op)
+    run.panel.damaged(run.now_us, "rest", None, 0)
+    run.now_us += 5
+    run.status()
+    assert run.found() == set()

@@ -220,3 +220,36 @@ def test_a_mounted_disk_must_open() -> None:
     run = Run()
     run.failover(footer=bytes(512))
     assert run.found() == {("consumable", "mounted-no-footer")}
+
+
+def test_a_mounted_disk_must_have_no_footer_inside() -> None:
+    run = Run()
+    size = 2 * MIB
+    image = {size // PAGE: footer(size), MIB // PAGE: footer(MIB)}
+    run.failover(image=image)
+    assert run.found() == {("resize-faithful", "footer-inside-the-disk")}
+
+
+def test_a_clear_takes_a_footer_away() -> None:
+    run = Run()
+    run.clear(END)
+    assert ("consumable", "live-no-footer") in run.found()
+    run.put_footer(2 * MIB)
+    assert run.claims() == {"consumable"}
+
+
+def test_after_a_crash_the_blob_must_follow_a_shrink_before_it_shows_new_writes() -> None:
+    run = Run(mode="async", base=base(0, END - 1))
+    run.begin("resize", volume_bytes=MIB)
+    run.restart()
+    run.put(1, run.write(1).op)
+    assert run.found() == {("resize-faithful", "wrong-size")}
+
+
+def test_a_write_left_undone_before_a_shrink_was_is_still_found() -> None:
+    run = Run(mode="async", base=base(0, END - 1))
+    run.put(0, run.write(0, lands=False).op)
+    shrink(run)
+    run.restart()
+    run.put(1, run.write(1).op)
+    assert run.found() == {("crash-consistent", "stale")}
