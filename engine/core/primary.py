@@ -326,6 +326,9 @@ class PrimaryMachine:
         trouble = self._shipper.trouble
         if trouble is shipping.Trouble.FENCED:
             return [*out, *self._fenced(now_us, self._shipper.detail)]
+        if trouble is shipping.Trouble.REGRESSED and self._standing.phase is Phase.RUNNING:
+            self._upkeep.forget_barrier()
+            return [*out, *self._way.start_over(now_us, self._shipper.detail)]
         if trouble is not None:
             return [*out, *self._end(Phase.HALTED, self._shipper.detail)]
         phase = self._standing.phase

@@ -37,7 +37,7 @@ from engine.core.primary_status import Phase, Standing
 from engine.core.resizing import ChangeSize, Roll
 from engine.core.section import Goal, InTurn, Section
 from engine.core.settings import VolumeSettings
-from engine.core.shipping import Shipper
+from engine.core.shipping import Shipper, Trouble
 from engine.units import FOOTER_BYTES, SECOND_US
 from engine.vhd import disk_bytes
 
@@ -89,6 +89,7 @@ class Protecting:
         self._creating = -1
         self._fresh_blob = False
         self._sealed = False
+        self._went_back = False
         self._mark_at = -1
 
     # ── interface ─────────────────────────────────────────────────────────────────────────────
@@ -110,6 +111,23 @@ class Protecting:
         self.copying.fence()
         self._standing.phase = Phase.OWNING
         return self._ownership.start(now_us)
+
+    def start_over(self, now_us: int, detail: str) -> list[Command]:
+        """The blob went back to an earlier state (H7): a resync of everything, after a point of it.
+
+        What waited for the blob is acknowledged without the promise, once the resync has begun.
+        """
+        self._started = Started(reseed=True)
+        self._sealed = False
+        self._went_back = True
+        self._keeper.forget()
+        self._shipper.open = False
+        self._shipper.trouble = Trouble.FENCED
+        self._standing.phase = Phase.OWNING
+        self._standing.reason = detail
+        dropped = self._clients.forget_captured(now_us, guarded=True)
+        owning = self._ownership.start(now_us, previous_lease=self.changing.lease)
+        return [*dropped, Note("starting-over", (("reason", detail),)), *owning]
 
     def answer(self, now_us: int, event: StoreAnswer) -> list[Command] | None:
         """Take an answer; None: it is not for this part."""
@@ -195,7 +213,8 @@ class Protecting:
         self.changing.snapshots = None
         out = self._keeper.keep(now_us, owned.lease, owned.authority_us)
         self._shipper.own(owned.lease, owned.number, owned.state.etag)
-        if known is None:
+        if known is None or self._went_back:
+            self._went_back = False
             return [*out, *self._first_owned(now_us, owned)]
         return [*out, *self._owned_again(now_us, owned)]
 

@@ -265,6 +265,10 @@ class Upkeep:
         self._barrier = barrier if barrier.waits & REMOTE else None
         self._shipper.hurry = True
 
+    def forget_barrier(self) -> None:
+        """What was captured is dropped: the copy that follows brings it into the blob."""
+        self._barrier = None
+
     def in_blob(self, batch: Batch) -> None:
         """A batch is known to be in the blob."""
         if self._barrier is not None and self._barrier in batch.waiters:

@@ -2,6 +2,8 @@
 
 from itertools import count
 
+import pytest
+
 from engine.core.blob_metadata import BlobMetadata, Mark, parse_metadata
 from engine.core.dirty import CLEAN_US
 from engine.core.messages import (
@@ -220,6 +222,29 @@ def test_without_a_bitmap_it_refuses_and_a_reseed_pins_a_point_first() -> None:
     assert pair.volume.bits == {0, 1}, "a crash now must not believe an empty bitmap"
     run_until(pair, Phase.RUNNING)
     assert pair.image() == pair.volume.pages
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_h7_a_blob_that_went_back_is_resynced_as_a_whole(mode: Mode) -> None:
+    pair = protected(mode)
+    blob = pair.world.blob
+    before, number = dict(blob.pages), blob.number
+    for _ in range(12):
+        pair.write()
+        run(pair, 0.3)
+    assert blob.pages != before
+    blob.pages, blob.number = before, number - 1
+    blob.version += 1
+    # What happens to the blob beside the protocol is nobody's breach; what follows is judged.
+    pair.world.applied = lambda _node, _command: None
+    last = pair.write()
+    run_until(pair, Phase.RESYNCING)
+    assert metadata(pair).pin
+    assert not pair.machine.status(pair.world.now_us).protected
+    run_until(pair, Phase.RUNNING)
+    run(pair, 1)
+    assert pair.image() == pair.volume.pages
+    assert last not in pair.unanswered()
 
 
 def test_a_crash_while_seeding_starts_the_copy_again() -> None:
