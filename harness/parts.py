@@ -21,6 +21,7 @@ from harness.errors import Inconclusive
 from harness.guest.build import find_guest_images
 from harness.provision.node_parts import folder as node_folder
 from harness.provision.places import places
+from harness.provision.simulator_parts import compiler_version, current_build
 
 __all__ = [
     "AzuriteService",
@@ -43,7 +44,8 @@ _SETUP: Final = "make setup"
 class LabPart:
     """One part: what it is for, whether it is here, and how to get it.
 
-    `version` is empty where the part is missing, `place` the file or program that was found.
+    `version` is empty where the part is missing, `place` the file or program that was found;
+    `optional`: everything works without it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class LabPart:
     version: str
     place: str
     how_to_get: str
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,20 @@ def _look_for_guest() -> LabPart:
     return LabPart("guest", purpose, True, images.kernel_version, str(images.kernel), _SETUP)
 
 
+def _look_for_simulator() -> LabPart:
+    """A build of other sources than those that are here is as good as none."""
+    build = current_build(places())
+    return LabPart(
+        "compiled simulator",
+        "swarms at up to twice the speed",
+        build is not None,
+        f"mypyc {compiler_version(places())}" if build else "",
+        str(build or ""),
+        _SETUP,
+        optional=True,
+    )
+
+
 def _look_for_program(name: str, purpose: str, program: str, option: str, how: str) -> LabPart:
     place = shutil.which(program)
     missing = LabPart(name, purpose, False, "", "", how)
@@ -169,6 +186,7 @@ _LOOKS: Final[tuple[_Look, ...]] = (
     functools.partial(_look_for_azurite, "3.35", "blob service for benchmarks of raw speed"),
     _look_for_node,
     _look_for_guest,
+    _look_for_simulator,
     _program("qemu-system-x86_64", "runs the virtual machines", "qemu-system-x86"),
     _look_for_block_driver,
     _program("qemu-img", "reads, compares and converts disks", "qemu-utils"),

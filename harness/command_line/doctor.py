@@ -26,10 +26,10 @@ def doctor_command(
 ) -> None:
     """Say which parts of the lab are here, and how to get the others.
 
-    Exit codes: 0 all are here, 2 at least one is missing.
+    Exit codes: 0 all are here but what is optional, 2 at least one is missing.
     """
     parts = find_parts()
-    missing = [part for part in parts if not part.present]
+    missing = [part for part in parts if not part.present and not part.optional]
     console = Console(highlight=False)
     if as_json:
         print(json.dumps({"complete": not missing, "parts": [asdict(part) for part in parts]},
@@ -47,7 +47,8 @@ def doctor_command(
 def _table(parts: list[LabPart]) -> Table:
     table = Table("part", "", "version", "what for, or how to get it")
     for part in parts:
-        state = Text("here", "green") if part.present else Text("missing", "bold red")
+        lacking = Text("absent", "yellow") if part.optional else Text("missing", "bold red")
+        state = Text("here", "green") if part.present else lacking
         about = part.purpose if part.present else f"{part.purpose}; get it: {part.how_to_get}"
         table.add_row(part.name, state, part.version, Text(about))
     return table
@@ -56,11 +57,14 @@ def _table(parts: list[LabPart]) -> Table:
 def _line(part: LabPart) -> str:
     if part.present:
         return f"here     {part.name:<20} {part.version:<28} {part.purpose}"
-    return f"MISSING  {part.name:<20} {part.purpose}; get it: {part.how_to_get}"
+    state = "absent" if part.optional else "MISSING"
+    return f"{state:<8} {part.name:<20} {part.purpose}; get it: {part.how_to_get}"
 
 
 def _summary(parts: list[LabPart], missing: list[LabPart]) -> str:
+    absent = [part.name for part in parts if part.optional and not part.present]
     if not missing:
-        return f"all {len(parts)} parts are here"
+        optional = f", but for what is optional: {', '.join(absent)}" if absent else ""
+        return f"all {len(parts) - len(absent)} parts are here{optional}"
     names = ", ".join(part.name for part in missing)
     return f"{len(missing)} of {len(parts)} parts are missing: {names}"

@@ -12,7 +12,7 @@ import argparse
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness.provision import debian, guest_parts, node_parts, python_env
+from harness.provision import debian, guest_parts, node_parts, python_env, simulator_parts
 from harness.provision.places import Places, places
 from harness.provision.progress import SetupError, say
 
@@ -23,10 +23,15 @@ def set_up(where: Places) -> None:
     where.cache.mkdir(parents=True, exist_ok=True)
     debian.ensure(debian.LAB, where)
     with ThreadPoolExecutor(max_workers=3) as side_by_side:  # each mostly waits for another thing
-        steps = (python_env.ensure, node_parts.ensure, guest_parts.ensure)
+        steps = (_python_parts, node_parts.ensure, guest_parts.ensure)
         for step in [side_by_side.submit(ensure, where) for ensure in steps]:
             step.result()
     say(f"==> All parts are there ({time.monotonic() - started:.1f} s)")
+
+
+def _python_parts(where: Places) -> None:
+    python_env.ensure(where)
+    simulator_parts.ensure(where)
 
 
 def _fresh(where: Places) -> None:

@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ LAB: tuple[Part, ...] = (
     _program("npm", "npm", "node"),
     _program("gcc", "gcc"),
     _file("libc6-dev", "usr/lib/*/libc.a"),
+    Part("python3-dev", lambda: Path(sysconfig.get_path("include"), "Python.h").is_file()),
     _file("linux-libc-dev", "usr/include/linux/module.h"),
     _program("qemu-system-x86", "qemu-system-x86_64"),
     _file("seabios", "usr/share/seabios/bios-256k.bin"),

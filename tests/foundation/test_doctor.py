@@ -32,6 +32,17 @@ def test_one_missing_is_2_and_says_how_to_get_it(
     assert "1 of 2 parts are missing: qemu-io" in shown
 
 
+def test_without_an_optional_part_it_is_0_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fast = LabPart("fast lane", "speed", False, "", "", "make setup", optional=True)
+    monkeypatch.setattr(doctor, "find_parts", lambda: [HERE, fast])
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert "absent   fast lane            speed; get it: make setup" in shown
+    assert "all 1 parts are here, but for what is optional: fast lane" in shown
+
+
 def test_json_is_one_object(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,7 +78,7 @@ def test_a_program_that_does_not_run_does_not_count(
 
 @pytest.mark.real
 def test_this_machine_has_every_part() -> None:
-    assert [part.name for part in find_parts() if not part.present] == []
+    assert [part.name for part in find_parts() if not part.present and not part.optional] == []
     found = versions()
     assert found["azurite 3.37"] == "3.37.0"
     assert found["azurite 3.35"] == "3.35.0"
