@@ -190,7 +190,7 @@ def test_demo_breaks_a_planted_bug_and_shows_it(
 ) -> None:
     code, out, err = run(capsys, "demo", "--out", str(tmp_path))
     assert code == 0
-    assert "VIOLATED no-acked-loss" in out
+    assert "VIOLATED crash-consistent" in out
     assert "Planted in the replication core" in err
     (page,) = tmp_path.glob("*.html")
-    assert "no-acked-loss violated" in page.read_text("utf-8")
+    assert "crash-consistent violated" in page.read_text("utf-8")
