@@ -1,14 +1,20 @@
 """bench sim: whole disasters a second, every claim checked, against an empty state machine's run.
 
-A disaster is drawn, run and judged by all checkers. The rival is what Hypothesis needs to run a
-`RuleBasedStateMachine` whose one rule does nothing, for as many steps as a disaster has: the least
-that a property-based test of a protocol costs before it does anything.
+A disaster is drawn, run and judged by all checkers, in a process of its own that runs the compiled
+simulator where a build of it is here (harness.compiled), as a swarm does; beside it the same
+interpreted. The rival is what Hypothesis needs to run a `RuleBasedStateMachine` whose one rule does
+nothing, for as many steps as a disaster has: the least that a property-based test of a protocol
+costs before it does anything.
 """
 
 import gc
-import multiprocessing
+import json
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final
 
 from hypothesis import HealthCheck, Phase, settings
@@ -16,66 +22,110 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from harness.bench.pairs import Measurements, interleave
 from harness.bench.scene import Scene
-from harness.sim.disaster import Outcome, run_disaster
-from harness.sim.drawing import draw_schedule
+from harness.compiled.launch import launch_command
+from harness.compiled.modules import find_build
+from harness.errors import MountproofError
 
 __all__ = ["run"]
 
+LOOP: Final = "harness.bench.disaster_loop"
 DISASTERS: Final = 400
 DISASTERS_QUICK: Final = 40
 EMPTY_RUNS: Final = 40
-WARM_UP: Final = 30
+WARM_UP: Final = 40
 CORES: Final = 2
+TOLD: Final = ("steps_mean", "store_requests_mean", "events_mean", "faults_fired_mean",
+               "claims_checked", "findings")  # fmt: skip
 
 
 def run(scene: Scene) -> Measurements:
     """Figures of the same disasters again and again, pair for pair with the rival's."""
     count = DISASTERS_QUICK if scene.order.quick else DISASTERS
     found = Measurements()
-    scene.say(f"{count} disasters: what they are")
-    _seconds(WARM_UP)
-    outcomes = [run_disaster(draw_schedule(seed)) for seed in range(count)]
-    _describe(found, outcomes)
-    steps = round(sum(outcome.steps_effective for outcome in outcomes) / count)
+    build = find_build()
+    scene.say(f"the simulator is {'compiled' if build else 'interpreted'}")
+    found.add_figure("compiled", [float(build is not None)])
+    with ExitStack() as stack:
+        loops = [stack.enter_context(_loop(build)) for _ in range(CORES)]
+        interpreted = stack.enter_context(_loop(None))
+        _measure(scene, found, loops, interpreted, count)
+    return found
+
+
+def _measure(
+    scene: Scene, found: Measurements, loops: Sequence["_Loop"], interpreted: "_Loop", count: int
+) -> None:
+    told = loops[0].ask(count)
+    for name in TOLD:
+        found.add_figure(name, [told[name]])
+    steps = round(told["steps_mean"])
     scene.say(f"{scene.order.pairs} pairs with an empty state machine of {steps} steps")
     rates = interleave(
         {
-            "disasters": lambda: count / _seconds(count),
+            "disasters": lambda: count / loops[0].ask(count)["seconds"],
             "empty": lambda: EMPTY_RUNS / _empty_seconds(EMPTY_RUNS, steps),
+            "interpreted": lambda: count / interpreted.ask(count)["seconds"],
+            "all": lambda: _together(loops, count),
         },
         scene.order.pairs,
     )
     found.add_figure("disasters_per_s", rates["disasters"])
+    found.add_figure("disasters_interpreted_per_s", rates["interpreted"])
     found.add_figure("empty_hypothesis_runs_per_s", rates["empty"])
     found.add_ratio("vs_empty_hypothesis", rates["disasters"], rates["empty"])
-    scene.say(f"{CORES} cores against one")
-    _scale(scene, found, count)
-    return found
+    found.add_ratio("scaling_2_cores", rates["all"], rates["disasters"])
 
 
-def _describe(found: Measurements, outcomes: list[Outcome]) -> None:
-    def mean(name: str, number: Callable[[Outcome], int]) -> None:
-        found.add_figure(name, [sum(map(number, outcomes)) / len(outcomes)])
-
-    mean("steps_mean", lambda outcome: outcome.steps_effective)
-    mean("store_requests_mean", lambda outcome: outcome.store_requests)
-    mean("events_mean", lambda outcome: outcome.events)
-    mean("faults_fired_mean", lambda outcome: sum(outcome.fired.values()))
-    exercised: dict[str, int] = {}
-    for outcome in outcomes:
-        for claim, times in outcome.exercised.items():
-            exercised[claim] = exercised.get(claim, 0) + times
-    found.add_figure("claims_checked", [sum(times > 0 for times in exercised.values())])
-    found.add_figure("findings", [sum(len(outcome.findings) for outcome in outcomes)])
+def _together(loops: Sequence["_Loop"], count: int) -> float:
+    """Disasters a second of all loops at once, each with as many as one has alone."""
+    for loop in loops:
+        loop.send(count)
+    return len(loops) * count / max(loop.receive()["seconds"] for loop in loops)
 
 
-def _seconds(count: int, first: int = 0) -> float:
-    """How long so many disasters take."""
-    gc.collect()
-    began = time.perf_counter()
-    for seed in range(first, first + count):
-        run_disaster(draw_schedule(seed))
-    return time.perf_counter() - began
+# ── processes that run disasters ──────────────────────────────────────────────────────────────
+
+
+class _Loop:
+    """One of them."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def send(self, count: int) -> None:
+        """Have it run so many."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{count}\n")
+        self._process.stdin.flush()
+
+    def receive(self) -> dict[str, float]:
+        """What it tells of them."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise MountproofError(f"{LOOP} ended with {self._process.wait()}")
+        told: dict[str, float] = json.loads(line)
+        return told
+
+    def ask(self, count: int) -> dict[str, float]:
+        """Both."""
+        self.send(count)
+        return self.receive()
+
+
+@contextmanager
+def _loop(build: Path | None) -> Iterator[_Loop]:
+    """A warm process, gone at the end."""
+    with subprocess.Popen(
+        [sys.executable, *launch_command(LOOP, build)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        loop = _Loop(process)
+        loop.ask(WARM_UP)
+        yield loop
+
+
+# ── the rival ─────────────────────────────────────────────────────────────────────────────────
 
 
 class _Empty(RuleBasedStateMachine):
@@ -108,20 +158,3 @@ def _empty_seconds(runs: int, steps: int) -> float:
     began = time.perf_counter()
     run_state_machine_as_test(_Empty, settings=wanted)
     return (time.perf_counter() - began) * runs * steps / _Empty.made
-
-
-def _scale(scene: Scene, found: Measurements, count: int) -> None:
-    """The same number of disasters in each of as many processes as in one alone."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(CORES) as pool:
-        pool.map(_seconds, [WARM_UP] * CORES, chunksize=1)
-
-        def one() -> float:
-            return count / pool.apply(_seconds, (count,))
-
-        def all_cores() -> float:
-            spans = pool.map(_seconds, [count] * CORES, chunksize=1)
-            return CORES * count / max(spans)
-
-        rates = interleave({"all": all_cores, "one": one}, scene.order.pairs)
-    found.add_ratio("scaling_2_cores", rates["all"], rates["one"])

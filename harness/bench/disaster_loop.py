@@ -1,0 +1,54 @@
+"""`python -m harness.bench.disaster_loop`: runs disasters as fast as it can, and says how fast.
+
+A measuring tool: reads counts, one a line; runs the disasters of seeds 0 to that count, drawn and
+judged by all checkers, and answers with one JSON line: the seconds, and what the disasters were.
+The process lives until its input ends, so that everything is warm, and may run a build of the
+simulator (harness.compiled.launch).
+"""
+
+import gc
+import json
+import sys
+import time
+from collections.abc import Callable
+
+from harness.sim.disaster import Outcome, run_disaster
+from harness.sim.drawing import draw_schedule
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Answer counts until the input ends."""
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(_measure(int(line))) + "\n")
+        sys.stdout.flush()
+
+
+def _measure(count: int) -> dict[str, float]:
+    gc.collect()
+    began = time.perf_counter()
+    outcomes = [run_disaster(draw_schedule(seed)) for seed in range(count)]
+    return {"seconds": time.perf_counter() - began, **_describe(outcomes)}
+
+
+def _describe(outcomes: list[Outcome]) -> dict[str, float]:
+    def mean(number: Callable[[Outcome], int]) -> float:
+        return sum(map(number, outcomes)) / len(outcomes)
+
+    exercised: dict[str, int] = {}
+    for outcome in outcomes:
+        for claim, times in outcome.exercised.items():
+            exercised[claim] = exercised.get(claim, 0) + times
+    return {
+        "steps_mean": mean(lambda outcome: outcome.steps_effective),
+        "store_requests_mean": mean(lambda outcome: outcome.store_requests),
+        "events_mean": mean(lambda outcome: outcome.events),
+        "faults_fired_mean": mean(lambda outcome: sum(outcome.fired.values())),
+        "claims_checked": sum(times > 0 for times in exercised.values()),
+        "findings": sum(len(outcome.findings) for outcome in outcomes),
+    }
+
+
+if __name__ == "__main__":
+    main()
