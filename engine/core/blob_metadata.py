@@ -5,9 +5,11 @@ Keys of others are kept as they are. Names are ASCII (engine.policy). Field mean
 section 3, State.
 """
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.core.epochs import Order
 from engine.core.messages import MetadataMap
@@ -17,6 +19,14 @@ from engine.vhd import Footer, build_footer, disk_bytes
 
 _PREFIX = "mp_"
 _VERSION = "1"
+_OURS = frozenset(
+    _PREFIX + key
+    for key in (
+        "created", "doomed", "intent", "label", "mark", "mode", "order", "owner", "pin", "point",
+        "sequence", "state", "taken", "term", "version", "volume_bytes", "volume_id", "volume_name",
+    )
+)  # fmt: skip
+"""Also those of a recovery point (points.py)."""
 
 
 class Mark(StrEnum):
@@ -29,6 +39,11 @@ class Mark(StrEnum):
     RESTORE = "restore"
 
 
+# Named once, for to look up a member of an enum costs more than a call.
+UNMARKED = Mark.NONE
+SEED = Mark.SEED
+
+
 class IntentKind(StrEnum):
     """Which change of size is under way."""
 
@@ -36,8 +51,7 @@ class IntentKind(StrEnum):
     SHRINK = "shrink"
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True, gc=False):
     """A change of the disk's size that any owner rolls forward (protocol.md ROLL); in bytes."""
 
     kind: IntentKind
@@ -49,8 +63,7 @@ class Intent:
         return f"{self.kind}:{self.old}:{self.new}"
 
 
-@dataclass(frozen=True, slots=True)
-class BlobMetadata:
+class BlobMetadata(Struct, frozen=True, gc=False):
     """One blob's replication state. `others`: keys that are not ours, untouched.
 
     volume_bytes: the volume's size, under an intent the size that it will have; doomed: snapshots
@@ -75,25 +88,25 @@ class BlobMetadata:
 
     def to_map(self) -> MetadataMap:
         """The whole map, sorted, ready to be sent."""
-        ours = {
-            "version": _VERSION,
-            "term": str(self.term),
-            "owner": self.owner,
-            "mark": self.mark.value,
-            "pin": self.pin,
-            "intent": self.intent,
-            "state": "mounted" if self.mounted else "",
-            "volume_name": self.volume_name,
-            "volume_id": self.volume_id,
-            "volume_bytes": str(self.volume_bytes),
-            "mode": self.mode.value,
-            "order": self.order.value,
-            "doomed": ",".join(self.doomed),
-            "label": self.label,
-            "created": str(self.created_unix_s) if self.created_unix_s else "",
-        }
-        pairs = [(_PREFIX + key, value) for key, value in ours.items() if value]
-        return tuple(sorted([*pairs, *self.others]))
+        ours = (
+            ("mp_created", str(self.created_unix_s) if self.created_unix_s else ""),
+            ("mp_doomed", ",".join(self.doomed)),
+            ("mp_intent", self.intent),
+            ("mp_label", self.label),
+            ("mp_mark", str(self.mark)),
+            ("mp_mode", str(self.mode)),
+            ("mp_order", str(self.order)),
+            ("mp_owner", self.owner),
+            ("mp_pin", self.pin),
+            ("mp_state", "mounted" if self.mounted else ""),
+            ("mp_term", str(self.term)),
+            ("mp_version", _VERSION),
+            ("mp_volume_bytes", str(self.volume_bytes)),
+            ("mp_volume_id", self.volume_id),
+            ("mp_volume_name", self.volume_name),
+        )
+        pairs = [pair for pair in ours if pair[1]]
+        return tuple(sorted([*pairs, *self.others]) if self.others else pairs)
 
     def taken_by(self, owner: str) -> "BlobMetadata":
         """The same state under a new owner, one term later."""
@@ -111,21 +124,34 @@ class BlobMetadata:
 
     def footer(self) -> bytes:
         """The footer of the disk that holds the volume."""
-        size = disk_bytes(self.volume_bytes)
-        return build_footer(Footer(size, self.created_unix_s, bytes.fromhex(self.volume_id)))
+        return _footer(self.volume_bytes, self.created_unix_s, self.volume_id)
 
     def declared(self, settings: VolumeSettings) -> "BlobMetadata":
         """The same state with the properties that the settings give the volume.
 
         When it was created is said once: footers that were written have that.
         """
+        created_unix_s = self.created_unix_s or settings.created_unix_s
+        if (
+            self.mode is settings.mode
+            and self.order is settings.order
+            and self.label == settings.label
+            and self.created_unix_s == created_unix_s
+        ):
+            return self
         return replace(
             self,
             mode=settings.mode,
             order=settings.order,
             label=settings.label,
-            created_unix_s=self.created_unix_s or settings.created_unix_s,
+            created_unix_s=created_unix_s,
         )
+
+
+@lru_cache(maxsize=64)
+def _footer(volume_bytes: int, created_unix_s: int, volume_id: str) -> bytes:
+    size = disk_bytes(volume_bytes)
+    return build_footer(Footer(size, created_unix_s, bytes.fromhex(volume_id)))
 
 
 def new_metadata(settings: VolumeSettings) -> BlobMetadata:
@@ -150,35 +176,34 @@ def new_metadata(settings: VolumeSettings) -> BlobMetadata:
 @lru_cache(maxsize=256)
 def parse_metadata(pairs: MetadataMap) -> BlobMetadata:
     """Read a HEAD's map. Raises ProtocolError naming the key that is missing or wrong."""
-    ours = {key[len(_PREFIX) :]: value for key, value in pairs if key.startswith(_PREFIX)}
-    others = tuple((key, value) for key, value in pairs if not key.startswith(_PREFIX))
+    keys = dict(pairs)
     try:
-        if ours["version"] != _VERSION:
+        if keys["mp_version"] != _VERSION:
             raise ProtocolError(
-                f"the blob's metadata is of version {ours['version']!r}, this engine knows"
+                f"the blob's metadata is of version {keys['mp_version']!r}, this engine knows"
                 f" {_VERSION}: use the engine version that wrote it"
             )
-        doomed = ours.get("doomed", "")
+        doomed = keys.get("mp_doomed", "")
         return BlobMetadata(
-            term=int(ours["term"]),
-            owner=ours["owner"],
-            mark=Mark(ours["mark"]),
-            pin=ours.get("pin", ""),
-            intent=ours.get("intent", ""),
-            mounted=ours.get("state", "") == "mounted",
-            volume_name=ours["volume_name"],
-            volume_id=ours["volume_id"],
-            volume_bytes=int(ours["volume_bytes"]),
-            mode=Mode(ours["mode"]),
-            order=Order(ours["order"]),
-            doomed=tuple(doomed.split(",")) if doomed else (),
-            label=ours.get("label", ""),
-            created_unix_s=int(ours.get("created", "0")),
-            others=others,
+            int(keys["mp_term"]),
+            keys["mp_owner"],
+            Mark(keys["mp_mark"]),
+            keys.get("mp_pin", ""),
+            keys.get("mp_intent", ""),
+            keys.get("mp_state", "") == "mounted",
+            keys["mp_volume_name"],
+            keys["mp_volume_id"],
+            int(keys["mp_volume_bytes"]),
+            Mode(keys["mp_mode"]),
+            Order(keys["mp_order"]),
+            tuple(doomed.split(",")) if doomed else (),
+            keys.get("mp_label", ""),
+            int(keys.get("mp_created", "0")),
+            () if keys.keys() <= _OURS else tuple([p for p in pairs if p[0][:3] != _PREFIX]),
         )
     except KeyError as missing:
         raise ProtocolError(
-            f"the blob has no metadata key {_PREFIX}{missing.args[0]}: it was not made by this"
+            f"the blob has no metadata key {missing.args[0]}: it was not made by this"
             " engine, or its metadata was replaced by another program; choose another blob name"
         ) from missing
     except ValueError as wrong:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from engine.core import section
-from engine.core.blob_metadata import BlobMetadata, Mark
+from engine.core.blob_metadata import SEED, UNMARKED, BlobMetadata
 from engine.core.messages import Command, MetadataMap, StoreAnswer
 from engine.core.points import read_point
-from engine.core.primary_status import Phase, Standing
+from engine.core.primary_status import OWNING, SEALING, Phase, Standing
 from engine.core.section import Goal, Section
 
 NO_SNAPSHOT = "the service takes no snapshot of the blob for now: its limit of rate or count"
@@ -27,7 +27,7 @@ class Changing:
         self._next_id = next_id
         self._fenced = fenced
         self._section: Section | None = None
-        self._phase = Phase.SEALING
+        self._phase = SEALING
         self._then: Then | None = None
         self.lease = ""
         self.metadata: BlobMetadata | None = None
@@ -43,7 +43,7 @@ class Changing:
 
     def complaint(self) -> str:
         """Why it waits, "" if it does not."""
-        return NO_SNAPSHOT if self.is_limited() else ""
+        return NO_SNAPSHOT if self._section is not None and self._section.limited else ""
 
     def enter(self, goal: Goal, number: int, then: Then, phase: Phase) -> list[Command]:
         """Begin one; the blob's number is known to be `number`, nothing is in flight."""
@@ -69,12 +69,12 @@ class Changing:
     def answer(self, now_us: int, event: StoreAnswer) -> list[Command] | None:
         """Take an answer; None: it is not for the section."""
         change = self._section
-        if change is None or not change.handles(event.id):
+        if change is None or event.id != change.awaited:
             return None
         out = change.handle(now_us, event)
         if change.fenced:
             return [*out, *self._fenced(now_us, change.detail)]
-        if not change.is_finished():
+        if change.step is not section.FINISHED:
             return out
         assert self._then is not None
         self._section = None
@@ -84,7 +84,7 @@ class Changing:
 
     def timer(self, key: str) -> list[Command]:
         """The section's wait is over."""
-        owning = self._standing.phase is Phase.OWNING
+        owning = self._standing.phase is OWNING
         if key != section.TIMER or self._section is None or owning:
             return []
         return self._section.timer()
@@ -92,14 +92,15 @@ class Changing:
     def recoverable(self) -> tuple[str, str, int]:
         """What a failover would use now: "nothing", "live" or "point", its kind, when taken."""
         known = self.metadata
-        if known is None or known.mark is Mark.SEED:
+        if known is None or known.mark is SEED:
             return ("nothing", "", 0)
-        if known.mark is Mark.NONE:
+        if known.mark is UNMARKED:
             return ("live", "", 0)
         for snapshot, pairs in self.snapshots or ():
-            point = read_point(snapshot, pairs) if snapshot == known.pin else None
-            if point is not None:
-                return ("point", point.kind.value, point.taken_us)
+            if snapshot == known.pin:
+                point = read_point(snapshot, pairs)
+                if point is not None:
+                    return ("point", str(point.kind), point.taken_us)
         return ("point", "", 0)
 
     def forget_snapshot(self, gone: str) -> None:

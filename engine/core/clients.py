@@ -30,7 +30,7 @@ from engine.core.messages import (
 )
 from engine.core.operations import DURABLE, REMOTE, Operation, Operations
 from engine.core.primary_status import ACKNOWLEDGING, Standing
-from engine.core.settings import REGION_BYTES, Mode, VolumeSettings
+from engine.core.settings import ASYNC, REGION_BYTES, SYNC, SYNC_ON_FLUSH, VolumeSettings
 from engine.core.shipping import Shipper
 
 REQUESTS = WriteRequested | ZeroRequested | FlushRequested | ResizeRequested | PointRequested
@@ -104,7 +104,7 @@ class Clients:
         if self.capturing:
             if self._settings.order is Order.FLUSH:
                 self._queue.seal()
-            if self._settings.mode is not Mode.ASYNC:
+            if self._settings.mode is not ASYNC:
                 self.wait_for_blob(operation)
                 if self.has_unclosed() and not operation.waits & REMOTE:
                     self._unclosed.waiters.append(operation)
@@ -167,7 +167,7 @@ class Clients:
 
     def wants_closing(self) -> bool:
         """Order `interval`: whether somebody waits for the interval to be closed."""
-        return bool(self._unclosed.waiters or (self.has_unclosed() and self.operations.held()))
+        return bool(self._unclosed.waiters or (self.has_unclosed() and self.operations.held))
 
     def close_interval(self, now_us: int) -> list[Command]:
         """Order `interval`: the point that holds all that is in the blob is declared."""
@@ -198,7 +198,7 @@ class Clients:
 
         In bytes it always holds: what would pass that bound is held back, and not acknowledged.
         """
-        if self._settings.mode is not Mode.ASYNC:
+        if self._settings.mode is not ASYNC:
             return True
         oldest = self.oldest_us()
         return oldest is None or now_us - oldest <= self._settings.max_lag_us
@@ -208,7 +208,9 @@ class Clients:
         if self._closes:
             return self._unclosed.oldest_us
         batch = self._shipper.batch
-        return batch.oldest_us if batch is not None else self._queue.oldest_us()
+        if batch is not None:
+            return batch.oldest_us
+        return self._queue.oldest_us() if self._queue.size else None
 
     def _capture(self, now_us: int, operation: Operation, payload: object) -> None:
         """Queue the write; a FUA write ends its epoch, for a later write may rely on it."""
@@ -219,7 +221,7 @@ class Clients:
         operation.epoch = epoch
         if self._closes:
             self._unclosed.add(now_us, operation.length)
-        if mode is Mode.SYNC or (operation.fua and mode is Mode.SYNC_ON_FLUSH):
+        if mode is SYNC or (operation.fua and mode is SYNC_ON_FLUSH):
             operation.waits |= REMOTE
             epoch.waiters.append(operation)
 
@@ -229,11 +231,11 @@ class Clients:
         if self.guarded and not (answering and self._keeper.holds(now_us)):
             return False
         mode = self._settings.mode
-        if mode is Mode.SYNC:
+        if mode is SYNC:
             return True
         if self.lag_bytes() > self._settings.max_lag_bytes:
             return False
-        if mode is not Mode.ASYNC or not self.guarded:
+        if mode is not ASYNC or not self.guarded:
             return True
         oldest = self.oldest_us()
         # Half the bound: the other half is for what was acknowledged already to arrive.

@@ -13,7 +13,7 @@ from engine.core.clients import Clients
 from engine.core.epochs import Batch
 from engine.core.messages import Command, Note, StoreAnswer, VolumeRead
 from engine.core.operations import REMOTE, Operation
-from engine.core.primary_status import COPYING, Phase, Standing
+from engine.core.primary_status import COPYING, SEALING, Phase, Standing
 from engine.core.seeding import Seeding
 from engine.core.shipping import Shipper
 
@@ -110,7 +110,7 @@ class Copying:
         assert self._seeding is not None
         self._lease = lease
         if self._seeding.finished:
-            self._standing.phase = Phase.SEALING
+            self._standing.phase = SEALING
             return []
         self._standing.phase = self._phase
         self._seeding.own(lease, number)
@@ -178,7 +178,7 @@ class Copying:
             return [*commands, *self._end(Phase.HALTED, copying.detail)]
         if not copying.finished:
             return [*commands]
-        self._standing.phase = Phase.SEALING
+        self._standing.phase = SEALING
         self._shipper.hurry = True
         self._shipper.own(self._lease, copying.number, None)
         barrier = Operation(-1, 0, 0, fua=False)

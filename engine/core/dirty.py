@@ -86,11 +86,12 @@ class DirtyRegions:
     def admit(self, operation: Operation, event: ClientWrite) -> bool:
         """Whether the write may be issued at once; if not, `wait` keeps it."""
         touched = regions_of(operation.offset, operation.length)
+        newest, waiting = self._newest, self._waiting
         for region in touched:
-            if region not in self._newest or region in self._waiting:
+            if region not in newest or region in waiting:
                 return False
         for region in touched:
-            self._newest[region] = event.op
+            newest[region] = event.op
         return True
 
     def wait(self, operation: Operation, event: ClientWrite) -> list[Command]:

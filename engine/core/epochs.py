@@ -48,10 +48,6 @@ class Epoch:
         self.acknowledged = False
         self.waiters: list[Waiter] = []
 
-    def is_empty(self) -> bool:
-        """Whether nothing was written and nobody waits."""
-        return not self.content.covered and not self.waiters
-
 
 class Batch:
     """What is put now: the requests of one epoch, or one atomic request of several."""
@@ -69,7 +65,7 @@ class EpochQueue:
     """Writes in arrival order, grouped into epochs; nothing in it was sent yet."""
 
     def __init__(self, order: Order) -> None:
-        self._order = order
+        self._is_strict = order is Order.STRICT
         self._sealed: deque[Epoch] = deque()
         self.open = Epoch()
         self.size = 0
@@ -81,7 +77,7 @@ class EpochQueue:
 
         Returns the epoch that the write belongs to.
         """
-        if self._order is Order.STRICT and self.open.acknowledged:
+        if self._is_strict and self.open.acknowledged:
             self.seal()
         epoch = self.open
         content = epoch.content
@@ -96,20 +92,22 @@ class EpochQueue:
 
     def seal(self) -> None:
         """End the open epoch: later writes come after it."""
-        if not self.open.is_empty():
-            self._sealed.append(self.open)
+        epoch = self.open
+        if epoch.content.covered or epoch.waiters:
+            self._sealed.append(epoch)
             self.open = Epoch()
 
     def last(self) -> Epoch | None:
         """The newest epoch that holds anything."""
-        if not self.open.is_empty():
+        if self.open.content.covered or self.open.waiters:
             return self.open
         return self._sealed[-1] if self._sealed else None
 
     def touched(self) -> Iterator[int]:
         """Offsets, one at least a MiB, near which something is queued."""
         for epoch in (*self._sealed, self.open):
-            yield from epoch.content.touched()
+            if epoch.content.covered:
+                yield from epoch.content.touched()
 
     def oldest_us(self) -> int | None:
         """Arrival of the oldest write that waits here, None if nothing waits."""
@@ -118,7 +116,7 @@ class EpochQueue:
 
     def is_empty(self) -> bool:
         """Whether there is nothing to send."""
-        return not self._sealed and self.open.is_empty()
+        return not (self._sealed or self.open.content.covered or self.open.waiters)
 
     def clear(self) -> None:
         """Forget everything: it will reach the blob in another way."""

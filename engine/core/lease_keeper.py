@@ -16,12 +16,15 @@ RETRY_US = SECOND_US
 
 
 class LeaseKeeper:
-    """Renews one lease. `lost` is set when the service says that it is not ours any more."""
+    """Renews one lease. `lost` is set when the service says that it is not ours any more.
+
+    awaited: the request whose answer is for it, -1: none.
+    """
 
     def __init__(self, lease_seconds: int, next_id: Callable[[], int]) -> None:
         self._lease_seconds = lease_seconds
         self._next_id = next_id
-        self._awaited = -1
+        self.awaited = -1
         self._sent_us = 0
         self._lease = ""
         self._kept = False
@@ -34,13 +37,13 @@ class LeaseKeeper:
         self._kept = True
         self.authority_us = until_us
         self.lost = False
-        self._awaited = -1
+        self.awaited = -1
         return self._renew(now_us)
 
     def forget(self) -> None:
         """Stop renewing; authority ends at once."""
         self._kept = False
-        self._awaited = -1
+        self.awaited = -1
         self.authority_us = 0
 
     def holds(self, now_us: int) -> bool:
@@ -49,17 +52,13 @@ class LeaseKeeper:
 
     def timer(self, now_us: int) -> list[Command]:
         """Time to renew."""
-        if not self._kept or self._awaited >= 0:
+        if not self._kept or self.awaited >= 0:
             return []
         return self._renew(now_us)
 
-    def handles(self, command_id: int) -> bool:
-        """Whether this answer is for the keeper."""
-        return command_id == self._awaited
-
     def handle(self, now_us: int, event: StoreAnswer) -> list[Command]:
         """Take the answer to a renewal."""
-        self._awaited = -1
+        self.awaited = -1
         if not self._kept:
             return []
         if isinstance(event, Done):
@@ -75,5 +74,5 @@ class LeaseKeeper:
 
     def _renew(self, now_us: int) -> list[Command]:
         self._sent_us = now_us
-        self._awaited = self._next_id()
-        return [Renew(self._awaited, self._lease)]
+        self.awaited = self._next_id()
+        return [Renew(self.awaited, self._lease)]

@@ -24,14 +24,17 @@ RETRY_US = SECOND_US // 2
 
 
 class Leaving:
-    """The last requests. `end` is called with what became of it."""
+    """The last requests. `end` is called with what became of it.
+
+    awaited: the request whose answer is for it, -1: none.
+    """
 
     def __init__(
         self, next_id: Callable[[], int], end: Callable[[Phase, str], list[Command]]
     ) -> None:
         self._next_id = next_id
         self._end = end
-        self._awaited = -1
+        self.awaited = -1
         self._lease = ""
         self.began = False
         self.etag = ""
@@ -43,26 +46,22 @@ class Leaving:
 
     def is_waiting(self) -> bool:
         """Whether it began, and no request of it is under way."""
-        return self.began and self._awaited < 0
-
-    def handles(self, command_id: int) -> bool:
-        """Whether this answer is for it."""
-        return command_id == self._awaited
+        return self.began and self.awaited < 0
 
     def look(self) -> list[Command]:
         """Read the ETag."""
-        self._awaited = self._next_id()
-        return [Head(self._awaited, self._lease)]
+        self.awaited = self._next_id()
+        return [Head(self.awaited, self._lease)]
 
     def handle(self, now_us: int, event: StoreAnswer) -> list[Command]:
         """Remember the ETag, then release; whatever becomes of that, it was an orderly end."""
-        self._awaited = -1
+        self.awaited = -1
         if self.etag:
             return self._end(Phase.STOPPED, "stopped in order")
         if isinstance(event, Done) and event.state is not None:
             self.etag = event.state.etag
-            self._awaited = self._next_id()
-            return [Release(self._awaited, self._lease)]
+            self.awaited = self._next_id()
+            return [Release(self.awaited, self._lease)]
         if isinstance(event, Failed) and event.refusal in (Refusal.LEASE, Refusal.NOT_FOUND):
             return self._end(Phase.STOPPED, "the lease was lost while stopping: " + event.detail)
         return [SetTimer(TIMER, now_us + RETRY_US)]

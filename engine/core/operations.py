@@ -46,7 +46,8 @@ class Operations:
     def __init__(self, may_acknowledge: Callable[[int], bool]) -> None:
         self._may_acknowledge = may_acknowledge
         self._open: dict[int, Operation] = {}
-        self._held: deque[Operation] = deque()
+        self.held: deque[Operation] = deque()
+        """Those that wait for authority or for the lag to shrink."""
         self.acknowledged = 0
 
     def __len__(self) -> int:
@@ -86,12 +87,12 @@ class Operations:
                 return [LocalFlush(operation.op)]
         else:
             operation.waits &= ~DURABLE
-        return self._finish(now_us, operation)
+        return [] if operation.waits else self._finish(now_us, operation)
 
     def remote_done(self, now_us: int, operation: Operation) -> list[Command]:
         """Its epoch is in the blob."""
         operation.waits &= ~REMOTE
-        return self._finish(now_us, operation)
+        return [] if operation.waits else self._finish(now_us, operation)
 
     def changed(self, now_us: int, operation: Operation) -> list[Command]:
         """The change that it asked for is made."""
@@ -105,13 +106,9 @@ class Operations:
     def release(self, now_us: int) -> list[Command]:
         """Authority or lag changed: answer what was held for it, in order."""
         out: list[Command] = []
-        while self._held and self._may_acknowledge(now_us):
-            out.append(self._reply(self._held.popleft()))
+        while self.held and self._may_acknowledge(now_us):
+            out.append(self._reply(self.held.popleft()))
         return out
-
-    def held(self) -> int:
-        """How many wait for authority or for the lag to shrink."""
-        return len(self._held)
 
     def fail(self, operation: Operation, error: int) -> list[Command]:
         """Answer with an error."""
@@ -122,14 +119,14 @@ class Operations:
         """This site may acknowledge nothing any more: every open operation fails."""
         out: list[Command] = [Reply(op, EIO) for op in self._open]
         self._open.clear()
-        self._held.clear()
+        self.held.clear()
         return out
 
     def _finish(self, now_us: int, operation: Operation) -> list[Command]:
         if operation.waits or operation.op not in self._open:
             return []
-        if self._held or not self._may_acknowledge(now_us):
-            self._held.append(operation)
+        if self.held or not self._may_acknowledge(now_us):
+            self.held.append(operation)
             return []
         return [self._reply(operation)]
 

@@ -10,8 +10,9 @@ may take over.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from engine.core.blob_metadata import BlobMetadata, parse_metadata
 from engine.core.messages import (
@@ -65,6 +66,22 @@ class Step(Enum):
     RELEASING = auto()
 
 
+# Named once, for to look up a member of an enum costs more than a call.
+IDLE = Step.IDLE
+WAITING = Step.WAITING
+LOOKING = Step.LOOKING
+DRAWING = Step.DRAWING
+BREAKING = Step.BREAKING
+CHANGING = Step.CHANGING
+ACQUIRING = Step.ACQUIRING
+CONFIRMING = Step.CONFIRMING
+RAISING = Step.RAISING
+READING = Step.READING
+CLAIMING = Step.CLAIMING
+CHECKING = Step.CHECKING
+RELEASING = Step.RELEASING
+
+
 class Ending(Enum):
     """How the procedure ended."""
 
@@ -79,8 +96,7 @@ class Ending(Enum):
     """The ETag moved while a standby waited for the lease to expire: the primary still writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(Struct, frozen=True, gc=False):
     """What an owner knows: its lease, number, authority deadline, and the blob after the Raise.
 
     etag_found: the ETag just before the Raise, which changed it (F1).
@@ -117,7 +133,7 @@ class Ownership:
         self._previous_lease = ""
         self._state: BlobState | None = None
         self._metadata: BlobMetadata | None = None
-        self.step = Step.IDLE
+        self.step = IDLE
         self.lease = ""
         self.ending: Ending | None = None
         self.owned: Owned | None = None
@@ -153,9 +169,9 @@ class Ownership:
 
     def give_up_waiting(self) -> bool:
         """Stop, if nothing was done yet but wait for the lease to end; says whether it stopped."""
-        if self._touched or self.step not in (Step.WAITING, Step.LOOKING):
+        if self._touched or self.step not in (WAITING, LOOKING):
             return False
-        self.step = Step.IDLE
+        self.step = IDLE
         self._awaited = -1
         return True
 
@@ -168,31 +184,29 @@ class Ownership:
         self._awaited = -1
         if isinstance(event, LeaseReady):
             return self._lease_ready(now_us, event.lease)
-        match self.step:
-            case Step.LOOKING:
-                return self._looked(now_us, event)
-            case Step.BREAKING:
-                return self._broke(now_us, event)
-            case Step.CHANGING | Step.ACQUIRING:
-                return self._confirm()
-            case Step.CONFIRMING:
-                return self._confirmed(now_us, event)
-            case Step.RAISING:
-                return self._raised(now_us, event)
-            case Step.READING:
-                return self._read(now_us, event)
-            case Step.CLAIMING:
-                return self._head(Step.CHECKING, self.lease)
-            case Step.CHECKING:
-                return self._checked(now_us, event)
-            case Step.RELEASING:
-                return self._end(Ending.FOREIGN)
-            case _:
-                raise AssertionError(self.step)
+        step = self.step
+        if step is LOOKING:
+            return self._looked(now_us, event)
+        if step is CONFIRMING:
+            return self._confirmed(now_us, event)
+        if step is RAISING:
+            return self._raised(now_us, event)
+        if step is READING:
+            return self._read(now_us, event)
+        if step is ACQUIRING or step is CHANGING:
+            return self._confirm()
+        if step is BREAKING:
+            return self._broke(now_us, event)
+        if step is CLAIMING:
+            return self._head(CHECKING, self.lease)
+        if step is CHECKING:
+            return self._checked(now_us, event)
+        assert step is RELEASING, step
+        return self._end(Ending.FOREIGN)
 
     def timer(self, now_us: int) -> list[Command]:
         """The wait is over: look again, under the last lease id if that may be ours already."""
-        if self.step is not Step.WAITING:
+        if self.step is not WAITING:
             return []
         return self._confirm() if self._maybe_mine else self._look(now_us)
 
@@ -200,7 +214,7 @@ class Ownership:
 
     def _look(self, now_us: int) -> list[Command]:
         del now_us
-        return self._head(Step.LOOKING, None)
+        return self._head(LOOKING, None)
 
     def _looked(self, now_us: int, event: StoreAnswer) -> list[Command]:
         if isinstance(event, Failed) and event.refusal is Refusal.NOT_FOUND:
@@ -228,7 +242,7 @@ class Ownership:
             # By whom and when is not known: perhaps by this node, just before it was restarted.
             self.broke_at_us = now_us
         if held and self._break:
-            self.step = Step.BREAKING
+            self.step = BREAKING
             self._touched = True
             return [Break(self._take_id(), state.etag)]
         if held and not self._previous_lease:
@@ -239,7 +253,7 @@ class Ownership:
             if not self._stood_back:
                 self._stood_back = True
                 return self._wait(now_us, 8 * POLL_US, None)
-        self.step = Step.DRAWING
+        self.step = DRAWING
         return [NewLease(self._take_id())]
 
     def _lease_ready(self, now_us: int, lease: str) -> list[Command]:
@@ -252,9 +266,9 @@ class Ownership:
         if previous and state.lease_state is LeaseState.LEASED:
             # A change does not extend the lease: no authority before the first renewal.
             self._sent_us = now_us - self._lease_seconds * SECOND_US
-            self.step = Step.CHANGING
+            self.step = CHANGING
             return [Change(self._take_id(), previous, lease)]
-        self.step = Step.ACQUIRING
+        self.step = ACQUIRING
         return [Acquire(self._take_id(), lease, self._lease_seconds, self._etag)]
 
     def _broke(self, now_us: int, event: StoreAnswer) -> list[Command]:
@@ -264,7 +278,7 @@ class Ownership:
 
     def _confirm(self) -> list[Command]:
         """Whatever the answer was: a HEAD under the new id tells whether it is ours (F2)."""
-        return self._head(Step.CONFIRMING, self.lease)
+        return self._head(CONFIRMING, self.lease)
 
     def _confirmed(self, now_us: int, event: StoreAnswer) -> list[Command]:
         if isinstance(event, Failed) and event.refusal is not Refusal.LEASE:
@@ -286,13 +300,13 @@ class Ownership:
         return self._raise()
 
     def _raise(self) -> list[Command]:
-        self.step = Step.RAISING
+        self.step = RAISING
         self._raised_once = True
         return [Raise(self._take_id(), self._number, self.lease)]
 
     def _raised(self, now_us: int, event: StoreAnswer) -> list[Command]:
         if isinstance(event, Done):
-            return self._head(Step.READING, self.lease)
+            return self._head(READING, self.lease)
         return self._wait(now_us, TROUBLE_US, event)
 
     def _read(self, now_us: int, event: StoreAnswer) -> list[Command]:
@@ -307,9 +321,9 @@ class Ownership:
             return self._own(event.state, metadata)
         if not self._take_over or (metadata.owner, metadata.term) != (before.owner, before.term):
             self.detail = f"the blob belongs to {metadata.owner}"
-            self.step = Step.RELEASING
+            self.step = RELEASING
             return [Release(self._take_id(), self.lease)]
-        self.step = Step.CLAIMING
+        self.step = CLAIMING
         claimed = metadata.taken_by(self._node)
         return [SetMetadata(self._take_id(), claimed.to_map(), self.lease, event.state.etag)]
 
@@ -329,13 +343,13 @@ class Ownership:
         return self._end(Ending.OWNED)
 
     def _end(self, ending: Ending, detail: str = "") -> list[Command]:
-        self.step = Step.IDLE
+        self.step = IDLE
         self.ending = ending
         self.detail = detail or self.detail
         return []
 
     def _wait(self, now_us: int, wait_us: int, event: StoreAnswer | None) -> list[Command]:
-        self.step = Step.WAITING
+        self.step = WAITING
         commands: list[Command] = [SetTimer(TIMER, now_us + wait_us)]
         if isinstance(event, Failed | Unknown):
             refusal = event.refusal.value if isinstance(event, Failed) else "unknown"

@@ -6,7 +6,8 @@ request carries the bytes captured at the tap (protocol.md P2, H20).
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.core.messages import Part
 from engine.units import MIB, PUT_BYTES_MAX
@@ -18,8 +19,7 @@ REGION_BYTES = MIB
 """Runs are kept in one short sorted list per region, so a random 4 KiB write costs microseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True, gc=False):
     """One request to be: `parts` of data, or zeros (to be cleared) when `parts` is None."""
 
     offset: int
@@ -70,12 +70,15 @@ class PayloadMap:
         if not self.covered or not self.is_contiguous():
             return None
         runs = list(self.runs())
-        if all(payload is None for _, _, payload, _ in runs):
+        for run in runs:
+            if run[2] is not None:
+                break
+        else:
             return Extent(self.low, self.covered, None)
         if self.covered > PUT_BYTES_MAX:
             return None
-        parts = tuple(Part(payload, skip, end - start) for start, end, payload, skip in runs)
-        return Extent(self.low, self.covered, parts)
+        parts = [Part(payload, skip, end - start) for start, end, payload, skip in runs]
+        return Extent(self.low, self.covered, tuple(parts))
 
     def extents(self) -> list[Extent]:
         """The content as few requests: runs of data up to 4 MiB, runs of zeros of any length."""
@@ -132,19 +135,21 @@ def _replace(runs: list[Run], run: Run) -> int:
     last = bisect_left(runs, (end,))
     replaced = runs[first:last]
     kept: list[Run] = [run]
-    before = sum(old[1] - old[0] for old in replaced)
-    if replaced and replaced[0][0] < start:
-        old_start, _, payload, skip = replaced[0]
-        kept.insert(0, (old_start, start, payload, skip))
-    if replaced and replaced[-1][1] > end:
-        old_start, old_end, payload, skip = replaced[-1]
-        kept.append((end, old_end, payload, skip + end - old_start))
+    gained = end - start
+    for old_start, old_end, payload, skip in replaced:
+        gained -= old_end - old_start
+        if old_start < start:
+            kept.insert(0, (old_start, start, payload, skip))
+            gained += start - old_start
+        if old_end > end:
+            kept.append((end, old_end, payload, skip + end - old_start))
+            gained += old_end - end
     runs[first:last] = kept
-    return sum(new[1] - new[0] for new in kept) - before
+    return gained
 
 
 def _extent(runs: list[Run], size: int) -> Extent:
     if runs[0][2] is None:
         return Extent(runs[0][0], size, None)
-    parts = tuple(Part(payload, skip, end - start) for start, end, payload, skip in runs)
-    return Extent(runs[0][0], size, parts)
+    parts = [Part(payload, skip, end - start) for start, end, payload, skip in runs]
+    return Extent(runs[0][0], size, tuple(parts))

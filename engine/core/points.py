@@ -7,11 +7,13 @@ metadata first, known to be there, then the deletion (H3); never what is pinned 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from engine.core.blob_metadata import BlobMetadata, Mark, parse_metadata
+from msgspec import Struct
+from msgspec.structs import replace
+
+from engine.core.blob_metadata import UNMARKED, BlobMetadata, Mark, parse_metadata
 from engine.core.messages import MetadataMap
 from engine.core.section import Asked, BlobView
 from engine.core.settings import VolumeSettings
@@ -41,8 +43,7 @@ USER_KINDS = (PointKind.INTERVAL, PointKind.REQUEST)
 """Points that the user asked for; the others live as long as they are pinned."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedPoint:
+class ListedPoint(Struct, frozen=True, gc=False):
     """A point of ours as the service lists it; taken_us: by the clock of who took it."""
 
     snapshot: str
@@ -70,7 +71,9 @@ def listed(snapshots: Sequence[tuple[str, MetadataMap]]) -> list[ListedPoint]:
     """The points of ours, oldest first."""
     points = [read_point(snapshot, pairs) for snapshot, pairs in snapshots]
     found = [point for point in points if point is not None]
-    return sorted(found, key=lambda point: (point.sequence, point.snapshot))
+    if len(found) > 1:
+        found.sort(key=lambda point: (point.sequence, point.snapshot))
+    return found
 
 
 class Point:
@@ -92,12 +95,15 @@ class Point:
 
     def snapshot(self, view: BlobView) -> str:
         """Its id, "" if there is none; after a repeated request the first is it."""
-        mine = (POINT_KEY, self.kind.value), (SEQUENCE_KEY, str(self._sequence))
-        found = [sid for sid, pairs in view.snapshots or () if all(own in pairs for own in mine)]
-        return min(found, default="")
+        kind, sequence = (POINT_KEY, self.kind.value), (SEQUENCE_KEY, str(self._sequence))
+        mine = ""
+        for sid, pairs in view.snapshots or ():
+            if sequence in pairs and kind in pairs and (not mine or sid < mine):
+                mine = sid
+        return mine
 
     def _metadata(self, base: BlobMetadata) -> MetadataMap:
-        alone = replace(base, mark=Mark.NONE, pin="", intent="", doomed=())
+        alone = replace(base, mark=UNMARKED, pin="", intent="", doomed=())
         own = (
             (POINT_KEY, self.kind.value),
             (SEQUENCE_KEY, str(self._sequence)),
@@ -113,13 +119,15 @@ def to_doom(view: BlobView, pin: str, keep: int) -> tuple[str, ...]:
     """
     if view.snapshots is None:
         return view.state().doomed
+    if not view.snapshots:
+        return ()
     points = listed(view.snapshots)
     users: dict[int, str] = {}
     for point in points:
         if point.kind in USER_KINDS:
             users.setdefault(point.sequence, point.snapshot)
     kept = {pin, *list(users.values())[max(0, len(users) - keep) :]}
-    return tuple(point.snapshot for point in points if point.snapshot not in kept)[:DOOMED_MAX]
+    return tuple([p.snapshot for p in points if p.snapshot not in kept][:DOOMED_MAX])
 
 
 class TakePoint:
@@ -155,7 +163,7 @@ class MarkInconsistent:
         if state.mark in (Mark.SEED, Mark.RESYNC):
             return None
         pin = state.pin
-        if state.mark is Mark.NONE:
+        if state.mark is UNMARKED:
             command = self._point.next(view)
             if command is not None:
                 return command
@@ -179,9 +187,9 @@ class Seal:
         at = disk_bytes(state.volume_bytes)
         assert at + FOOTER_BYTES == view.length
         footer = state.footer()
-        if view.page(at) != footer and view.state().mark is not Mark.NONE:
+        if view.page(at) != footer and view.state().mark is not UNMARKED:
             return view.put(at, 0, footer)
-        mark, pin = Mark.NONE, ""
+        mark, pin = UNMARKED, ""
         if self._closing is not None:
             command = self._closing.next(view)
             if command is not None:

@@ -11,8 +11,9 @@ the blob is, after every single request, a valid disk that the volume could have
 crash. Status and acknowledgements never promise more than the phase gives (H18, H39).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 from engine.core import dirty, lease_keeper, leaving, shipping, upkeep
 from engine.core.clients import Clients
@@ -47,7 +48,17 @@ from engine.core.messages import (
     ZeroRequested,
 )
 from engine.core.operations import LOCAL, Operation
-from engine.core.primary_status import COPYING, ENDED, PROMISING, Phase, PrimaryStatus, Standing
+from engine.core.primary_status import (
+    COPYING,
+    ENDED,
+    PROMISING,
+    RUNNING,
+    SEALING,
+    STOPPING,
+    Phase,
+    PrimaryStatus,
+    Standing,
+)
 from engine.core.protecting import Protecting
 from engine.core.settings import VolumeSettings
 from engine.core.shipping import Shipper
@@ -101,81 +112,52 @@ class PrimaryMachine:
         """Why it is not protected, or why it ended."""
         return self._standing.reason
 
-    def handle(  # noqa: C901, PLR0911, PLR0912  # one line an event: the table of the machine
-        self, now_us: int, event: Event
-    ) -> list[Command]:
+    def handle(self, now_us: int, event: Event) -> list[Command]:
         """Take one event, decide, return what is to be done. The only entry."""
         self._now_us = now_us
         if self._standing.ended:
             return self._clients.turn_away(event)
-        match event:
-            case LocalDone():
-                return self._local_done(now_us, event.op)
-            case WriteRequested() | ZeroRequested():
-                return self._write(now_us, event)
-            case Done() | Failed() | Unknown():
-                return self._answer(now_us, event)
-            case FlushRequested():
-                return self._flush(event)
-            case TimerFired():
-                return self._timer(now_us, event.key)
-            case VolumeRead():
-                return self._settle(now_us, self._way.copying.volume_read(now_us, event))
-            case LeaseReady():
-                return self._settle(now_us, self._way.lease_ready(now_us, event))
-            case LocalFailed():
-                return self._local_failed(now_us, event)
-            case VolumeReadFailed():
-                note = Note("volume-unreadable", (("errno", event.error),))
-                return [note, *self._way.copying.volume_failed(now_us, event.id)]
-            case BitsDurable():
-                return self._bits_durable(now_us, event)
-            case BitsFailed():
-                return self._bits_failed(now_us, event)
-            case Started():
-                return self._start(now_us, event)
-            case ResizeRequested() | PointRequested():
-                return self._request(now_us, event)
-            case StopRequested():
-                return self._stop(now_us)
-            case _:
-                return []
+        react = REACTIONS.get(type(event))
+        return [] if react is None else react(self, now_us, event)
+
+    @staticmethod
+    def reactions() -> "dict[type, Reaction]":
+        """What it does about each event: the table of the machine."""
+        return {
+            LocalDone: PrimaryMachine._local_done,
+            **dict.fromkeys((WriteRequested, ZeroRequested), PrimaryMachine._write),
+            **dict.fromkeys((Done, Failed, Unknown), PrimaryMachine._answer),
+            FlushRequested: PrimaryMachine._flush,
+            TimerFired: PrimaryMachine._timer,
+            VolumeRead: PrimaryMachine._volume_read,
+            VolumeReadFailed: PrimaryMachine._volume_unreadable,
+            LeaseReady: PrimaryMachine._lease_ready,
+            LocalFailed: PrimaryMachine._local_failed,
+            BitsDurable: PrimaryMachine._bits_durable,
+            BitsFailed: PrimaryMachine._bits_failed,
+            Started: PrimaryMachine._start,
+            **dict.fromkeys((ResizeRequested, PointRequested), PrimaryMachine._request),
+            StopRequested: PrimaryMachine._stop,
+        }
 
     def status(self, now_us: int) -> PrimaryStatus:
         """What may honestly be said now."""
         clients, keeper, shipper = self._clients, self._keeper, self._shipper
-        phase = self._standing.phase
+        phase, errands = self._standing.phase, self._upkeep.waiting()
         oldest = clients.oldest_us()
         walked, whole = self._way.copying.progress()
         recoverable, kind, taken_us = self._way.changing.recoverable()
-        return PrimaryStatus(
-            phase=phase,
-            reason=self._standing.reason
-            or self._upkeep.complaint
-            or self._way.changing.complaint(),
-            protected=phase is Phase.RUNNING
-            and keeper.holds(now_us)
-            and clients.is_within_bound(now_us),
-            authority_left_us=max(0, keeper.authority_us - now_us),
-            lag_us=0 if oldest is None else now_us - oldest,
-            lag_bytes=clients.lag_bytes(),
-            puts_in_flight=shipper.in_flight(),
-            operations_open=len(self._operations),
-            operations_held=self._operations.held(),
-            acknowledged=self._operations.acknowledged,
-            puts_done=shipper.puts_done,
-            bytes_done=shipper.bytes_done,
-            puts_refused=shipper.puts_refused,
-            puts_unknown=shipper.puts_unknown,
-            seeded_bytes=walked,
-            seed_bytes=whole,
-            volume_bytes=self._way.volume_bytes,
-            recoverable=recoverable,
-            point_kind=kind,
-            point_taken_us=taken_us,
-            resizing=self._upkeep.is_resizing(),
-            errands=self._upkeep.waiting(),
-        )
+        reason = self._standing.reason or self._upkeep.complaint or self._way.changing.complaint()
+        bound = phase is RUNNING and keeper.holds(now_us) and clients.is_within_bound(now_us)
+        operations, lag_us = self._operations, 0 if oldest is None else now_us - oldest
+        return PrimaryStatus(  # by position, which is eight times as fast
+            phase, reason, bound, max(0, keeper.authority_us - now_us),
+            lag_us, clients.lag_bytes(), shipper.in_flight(),
+            len(operations), len(operations.held), operations.acknowledged,
+            shipper.puts_done, shipper.bytes_done, shipper.puts_refused, shipper.puts_unknown,
+            walked, whole, self._way.volume_bytes, recoverable, kind, taken_us,
+            errands > 0 and self._upkeep.is_resizing(), errands,
+        )  # fmt: skip
 
     # ── client operations ─────────────────────────────────────────────────────────────────────
 
@@ -197,7 +179,7 @@ class PrimaryMachine:
             self._way.copying.write_began(operation)
         return command
 
-    def _flush(self, event: FlushRequested) -> list[Command]:
+    def _flush(self, _now_us: int, event: FlushRequested) -> list[Command]:
         if self._leaving.began:
             return self._clients.turn_away(event)
         return self._clients.flush(event.op)
@@ -207,7 +189,8 @@ class PrimaryMachine:
             return self._clients.turn_away(event)
         return self._settle(now_us, self._upkeep.request(event))
 
-    def _local_done(self, now_us: int, op: int) -> list[Command]:
+    def _local_done(self, now_us: int, event: LocalDone) -> list[Command]:
+        op = event.op
         if op == self._upkeep.awaited_op:
             return self._settle(now_us, self._upkeep.volume_resized(now_us, 0))
         operation = self._operations.get(op)
@@ -217,7 +200,7 @@ class PrimaryMachine:
         out = self._operations.local_done(now_us, operation)
         if wrote and operation.epoch is None:
             out += self._way.copying.write_ended(now_us, operation)
-        if wrote or self._standing.phase is Phase.STOPPING:
+        if wrote or self._standing.phase is STOPPING:
             return self._settle(now_us, out)
         return out
 
@@ -238,6 +221,13 @@ class PrimaryMachine:
         if operation.waits & LOCAL and operation.epoch is None:
             out += self._way.copying.write_ended(now_us, operation)
         return self._settle(now_us, out)
+
+    def _volume_read(self, now_us: int, event: VolumeRead) -> list[Command]:
+        return self._settle(now_us, self._way.copying.volume_read(now_us, event))
+
+    def _volume_unreadable(self, now_us: int, event: VolumeReadFailed) -> list[Command]:
+        note = Note("volume-unreadable", (("errno", event.error),))
+        return [note, *self._way.copying.volume_failed(now_us, event.id)]
 
     # ── the write-intent bitmap ───────────────────────────────────────────────────────────────
 
@@ -262,7 +252,7 @@ class PrimaryMachine:
         return self._settle(now_us, [*out, *self._dirty.arm(now_us)])
 
     def _clean(self, now_us: int) -> list[Command]:
-        running = self._standing.phase is Phase.RUNNING
+        running = self._standing.phase is RUNNING
         return self._dirty.tick(now_us, self._clients.busy_regions() if running else None)
 
     def _flushed(self, now_us: int, op: int) -> list[Command]:
@@ -290,18 +280,22 @@ class PrimaryMachine:
     # ── answers and timers ────────────────────────────────────────────────────────────────────
 
     def _answer(self, now_us: int, event: StoreAnswer) -> list[Command]:
-        if self._keeper.handles(event.id):
+        if event.id == self._keeper.awaited:
             return self._renewed(now_us, event)
-        if self._leaving.handles(event.id):
+        if event.id == self._leaving.awaited:
             return self._leaving.handle(now_us, event)
-        if self._upkeep.handles(event.id):
+        if event.id in self._upkeep.deleting:
             return self._upkeep.handle(event)
         out = self._way.answer(now_us, event)
         if out is None:
             out = self._shipper.handle(now_us, event)
         return self._settle(now_us, out)
 
-    def _timer(self, now_us: int, key: str) -> list[Command]:
+    def _lease_ready(self, now_us: int, event: LeaseReady) -> list[Command]:
+        return self._settle(now_us, self._way.lease_ready(now_us, event))
+
+    def _timer(self, now_us: int, event: TimerFired) -> list[Command]:
+        key = event.key
         if key == shipping.TIMER:
             return self._settle(now_us, [])
         if key == dirty.TIMER:
@@ -318,30 +312,35 @@ class PrimaryMachine:
         """Send what may be sent, answer what may be answered, finish what waits for emptiness."""
         if self._standing.ended:
             return out
-        out += self._shipper.pump(now_us)
+        shipper = self._shipper
+        if shipper.batch is not None or self._queue.size:
+            out += shipper.pump(now_us)
         if self._replies:
             out += self._replies
             self._replies = []
-        out += self._operations.release(now_us)
-        trouble = self._shipper.trouble
-        if trouble is shipping.Trouble.FENCED:
-            return [*out, *self._fenced(now_us, self._shipper.detail)]
-        if trouble is shipping.Trouble.REGRESSED and self._standing.phase is Phase.RUNNING:
-            self._upkeep.forget_barrier()
-            return [*out, *self._way.start_over(now_us, self._shipper.detail)]
-        if trouble is not None:
-            return [*out, *self._end(Phase.HALTED, self._shipper.detail)]
+        if self._operations.held:
+            out += self._operations.release(now_us)
+        if shipper.trouble is not None:
+            return [*out, *self._in_trouble(now_us, shipper.trouble)]
         phase = self._standing.phase
-        if phase is Phase.RUNNING:
+        if phase is RUNNING:
             out += self._upkeep.pump(now_us, stopping=False)
-        elif phase is Phase.STOPPING:
+        elif phase is STOPPING:
             out += self._upkeep.pump(now_us, stopping=True)
             out += self._release_when_drained(now_us)
-        elif phase is Phase.SEALING:
+        elif phase is SEALING:
             out += self._way.seal_when_drained(now_us)
         elif phase in COPYING:
             out += self._upkeep.pump_copying(now_us)
         return out
+
+    def _in_trouble(self, now_us: int, trouble: shipping.Trouble) -> list[Command]:
+        if trouble is shipping.Trouble.FENCED:
+            return self._fenced(now_us, self._shipper.detail)
+        if trouble is shipping.Trouble.REGRESSED and self._standing.phase is RUNNING:
+            self._upkeep.forget_barrier()
+            return self._way.start_over(now_us, self._shipper.detail)
+        return self._end(Phase.HALTED, self._shipper.detail)
 
     def _renewed(self, now_us: int, event: StoreAnswer) -> list[Command]:
         out = self._keeper.handle(now_us, event)
@@ -354,7 +353,7 @@ class PrimaryMachine:
         """The lease is not ours any more: stop acknowledging, find out who owns the blob."""
         if self._standing.phase is Phase.OWNING:
             return []
-        if self._standing.phase is Phase.STOPPING:
+        if self._standing.phase is STOPPING:
             return self._end(Phase.STOPPED, "the lease was lost while stopping: " + detail)
         self._keeper.forget()
         self._shipper.trouble = shipping.Trouble.FENCED
@@ -375,12 +374,12 @@ class PrimaryMachine:
         replies, self._replies = self._replies, []
         return [*replies, Note(phase.value, fields), *self._operations.fail_all()]
 
-    def _stop(self, now_us: int) -> list[Command]:
-        if self.phase is Phase.STOPPING:
+    def _stop(self, now_us: int, _event: StopRequested) -> list[Command]:
+        if self.phase is STOPPING:
             return []
-        if self.phase is not Phase.RUNNING:
+        if self.phase is not RUNNING:
             return self._end(Phase.STOPPED, f"stopped while {self.phase.value}")
-        self._standing.phase = Phase.STOPPING
+        self._standing.phase = STOPPING
         self._shipper.hurry = True
         return self._settle(now_us, [])
 
@@ -394,3 +393,8 @@ class PrimaryMachine:
             return []
         self._leaving.begin(self._way.changing.lease)
         return self._dirty.settle(()) or self._leaving.look()
+
+
+Reaction = Callable[[PrimaryMachine, int, Any], list[Command]]
+REACTIONS = PrimaryMachine.reactions()
+"""A table of the module's, for a compiled class has none of its own methods in its body."""

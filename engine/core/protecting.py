@@ -33,7 +33,7 @@ from engine.core.messages import (
 )
 from engine.core.ownership import Ending, Owned, Ownership
 from engine.core.points import MarkInconsistent, Point, PointKind, Seal
-from engine.core.primary_status import Phase, Standing
+from engine.core.primary_status import OWNING, RUNNING, SEALING, Phase, Standing
 from engine.core.resizing import ChangeSize, Roll
 from engine.core.section import Goal, InTurn, Section
 from engine.core.settings import VolumeSettings
@@ -109,7 +109,7 @@ class Protecting:
     def own_again(self, now_us: int) -> list[Command]:
         """The lease was lost: find out who owns the blob; send nothing until it is ours."""
         self.copying.fence()
-        self._standing.phase = Phase.OWNING
+        self._standing.phase = OWNING
         return self._ownership.start(now_us)
 
     def start_over(self, now_us: int, detail: str) -> list[Command]:
@@ -131,7 +131,7 @@ class Protecting:
 
     def answer(self, now_us: int, event: StoreAnswer) -> list[Command] | None:
         """Take an answer; None: it is not for this part."""
-        if self._standing.phase is Phase.OWNING:
+        if self._standing.phase is OWNING:
             return self._after_owning(now_us, self._ownership.handle(now_us, event))
         if event.id == self._creating:
             return self._created(now_us, event)
@@ -143,7 +143,7 @@ class Protecting:
     def timer(self, now_us: int, key: str) -> list[Command]:
         """A timer of this part is due; any other key is none of it."""
         phase = self._standing.phase
-        if key == ownership.TIMER and phase is Phase.OWNING:
+        if key == ownership.TIMER and phase is OWNING:
             return self._after_owning(now_us, self._ownership.timer(now_us))
         if key == CREATE_TIMER and phase is Phase.CREATING:
             return self._create()
@@ -155,14 +155,14 @@ class Protecting:
 
     def bits_durable(self, now_us: int) -> list[Command]:
         """Some bits are durable: all of those that a resync of everything waits for?"""
-        waiting = self._mark_at >= 0 and self._standing.phase is Phase.SEALING
+        waiting = self._mark_at >= 0 and self._standing.phase is SEALING
         if not waiting or not self._dirty.are_all_set(self.volume_bytes):
             return []
         return self._mark(now_us, self._mark_at)
 
     def seal_when_drained(self, now_us: int) -> list[Command]:
         """What was captured before the last copy is in the blob: it is an image of the volume."""
-        if self._standing.phase is not Phase.SEALING or self.changing.is_open():
+        if self._standing.phase is not SEALING or self.changing.is_open():
             return []
         if self._mark_at >= 0 or not self.copying.is_drained():
             return []
@@ -188,12 +188,12 @@ class Protecting:
             note = Note("store-trouble", (("during", "creating"), ("detail", event.detail)))
             return [note, SetTimer(CREATE_TIMER, now_us + CREATE_RETRY_US)]
         self._fresh_blob = not exists
-        self._standing.phase = Phase.OWNING
+        self._standing.phase = OWNING
         return self._ownership.start(now_us, previous_lease=self._started.previous_lease)
 
     def _after_owning(self, now_us: int, commands: list[Command]) -> list[Command]:
         ending = self._ownership.ending
-        if ending is None or self._standing.phase is not Phase.OWNING:
+        if ending is None or self._standing.phase is not OWNING:
             return commands
         self._ownership.ending = None
         if ending is Ending.OWNED:
@@ -267,7 +267,7 @@ class Protecting:
         dropped = self._clients.forget_captured(now_us, guarded=True)
         if self._started.dirty is None and not self._dirty.are_all_set(self.volume_bytes):
             # Else a crash before the end would make the next start believe an empty bitmap.
-            self._standing.phase = Phase.SEALING
+            self._standing.phase = SEALING
             self._mark_at = number
             return [*dropped, *self._dirty.set_all(self.volume_bytes)]
         self._mark_at = -1
@@ -327,7 +327,7 @@ class Protecting:
 
     def is_protected(self) -> bool:
         """Whether the blob is a usable image that this node keeps up to date."""
-        return self._standing.phase is Phase.RUNNING
+        return self._standing.phase is RUNNING
 
     def change_copied(self, goal: Goal, then: Then) -> list[Command] | None:
         """Change the blob in the middle of a copy; None: what the copy sent is still in flight."""
@@ -339,7 +339,7 @@ class Protecting:
         return self._copy(now_us, change.number, blob_is_zero=False)
 
     def _enter(self, goal: Goal, number: int, then: Then) -> list[Command]:
-        return self.changing.enter(goal, number, then, Phase.SEALING)
+        return self.changing.enter(goal, number, then, SEALING)
 
     def _sealed_now(self, now_us: int, change: Section) -> list[Command]:
         out = self._run(change.number, change.etag)
@@ -351,7 +351,7 @@ class Protecting:
         self._sealed = True
         self.copying.forget()
         self._clients.capturing = self._clients.guarded = True
-        self._standing.phase = Phase.RUNNING
+        self._standing.phase = RUNNING
         self._standing.reason = ""
         self._shipper.own(self.changing.lease, number, etag)
         self._shipper.open = True

@@ -103,7 +103,7 @@ class Recovering:
 
     def handles(self, command_id: int) -> bool:
         """Whether this answer is for it."""
-        rolling = self._section is not None and self._section.handles(command_id)
+        rolling = self._section is not None and self._section.awaited == command_id
         return rolling or command_id == self._awaited
 
     def timer(self, key: str) -> list[Command]:

@@ -7,9 +7,9 @@ any order, and the footer is written when the mark goes. Sizes inside one MiB: o
 cleared, so that a later grow reads zeros there (H25).
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
-from engine.core.blob_metadata import BlobMetadata, Intent, IntentKind, Mark
+from engine.core.blob_metadata import UNMARKED, BlobMetadata, Intent, IntentKind
 from engine.core.points import Point
 from engine.core.section import Asked, BlobView
 from engine.units import BLOB_BYTES_MAX, FOOTER_BYTES, PAGE_BYTES, PUT_BYTES_MAX
@@ -30,7 +30,7 @@ class Roll:
         """The next request of the change under way, None if there is none."""
         state = view.state()
         intent = state.parsed_intent()
-        if intent is None or state.mark is not Mark.NONE:
+        if intent is None or state.mark is not UNMARKED:
             return None
         if intent.kind is IntentKind.GROW:
             return _grow(view, state, intent) or _drop_intent(view, state)
@@ -48,7 +48,7 @@ class ChangeSize:
     def next(self, view: BlobView) -> Asked | None:
         """What was begun is finished first, whatever its size."""
         state = view.state()
-        if state.mark is not Mark.NONE:
+        if state.mark is not UNMARKED:
             return self._marked(view, state)
         command = self._roll.next(view)
         if command is not None or state.volume_bytes == self._volume_bytes:

@@ -210,6 +210,15 @@ class Step(Enum):
     FINISHED = auto()
 
 
+# Named once, for to look up a member of an enum costs more than a call.
+RAISING = Step.RAISING
+READING = Step.READING
+CHANGING = Step.CHANGING
+VERIFYING = Step.VERIFYING
+WAITING = Step.WAITING
+FINISHED = Step.FINISHED
+
+
 class Section:
     """One exclusive change towards `goal`, by the owner (name and term) of the blob.
 
@@ -230,9 +239,11 @@ class Section:
         self.goal = goal
         self._owner = owner
         self._asked: Asked | None = None
+        self.awaited = -1
+        """The request whose answer is for the section, -1: none."""
         self.view = BlobView(lease, number, next_id)
         self.view.snapshots = known
-        self.step = Step.WAITING
+        self.step = WAITING
         self.fenced = False
         self.limited = False
         self.detail = ""
@@ -257,23 +268,19 @@ class Section:
     def start(self) -> list[Command]:
         """Raise, which starts or restarts the section."""
         self.limited = False
-        return [self._ask(Step.RAISING, self.view.raise_number())]
+        return [self._ask(RAISING, self.view.raise_number())]
 
     def is_finished(self) -> bool:
         """Whether the blob is known to say what it should; `etag` is its ETag then."""
-        return self.step is Step.FINISHED
-
-    def handles(self, command_id: int) -> bool:
-        """Whether this answer is for the section."""
-        return self._asked is not None and command_id == self._asked.id
+        return self.step is FINISHED
 
     def timer(self) -> list[Command]:
         """The wait after trouble is over."""
-        return self.start() if self.step is Step.WAITING and not self.fenced else []
+        return self.start() if self.step is WAITING and not self.fenced else []
 
     def handle(self, now_us: int, event: StoreAnswer) -> list[Command]:
         """Take the answer of the request under way."""
-        asked, self._asked = self._asked, None
+        asked, self._asked, self.awaited = self._asked, None, -1
         assert asked is not None
         if not isinstance(event, Done):
             return self._trouble(now_us, event, limited=isinstance(asked, Snapshot))
@@ -281,15 +288,15 @@ class Section:
             assert event.state is not None
             return self._read(now_us, event.state)
         self.view.learn(asked, event)
-        if self.step is Step.RAISING:
-            return [self._ask(Step.READING, self.view.head())]
+        if self.step is RAISING:
+            return [self._ask(READING, self.view.head())]
         return self._go_on()
 
     def _go_on(self) -> list[Command]:
         command = self.goal.next(self.view)
         if command is not None:
-            return [self._ask(Step.CHANGING, command)]
-        return [self._ask(Step.VERIFYING, self.view.head())]
+            return [self._ask(CHANGING, command)]
+        return [self._ask(VERIFYING, self.view.head())]
 
     def _read(self, now_us: int, state: BlobState) -> list[Command]:
         """The HEAD after the Raise, or the one that verifies (headers carry no checksum)."""
@@ -299,14 +306,14 @@ class Section:
         except ProtocolError as unreadable:
             return self._lost(str(unreadable))
         now = self.view.state()
-        if (now.owner, now.term) != self._owner or state.number != self.number:
+        if (now.owner, now.term) != self._owner or state.number != self.view.number:
             return self._lost(f"the blob is {now.owner}'s, of term {now.term}")
-        if self.step is Step.VERIFYING and now != expected:
+        if self.step is VERIFYING and now != expected:
             return self._again(now_us, "the metadata read back is not what was written")
         command = self.goal.next(self.view)
         if command is not None:
-            return [self._ask(Step.CHANGING, command)]
-        self.step = Step.FINISHED
+            return [self._ask(CHANGING, command)]
+        self.step = FINISHED
         return []
 
     def _trouble(self, now_us: int, event: StoreAnswer, *, limited: bool) -> list[Command]:
@@ -318,13 +325,13 @@ class Section:
         return self._again(now_us, event.detail)
 
     def _lost(self, detail: str) -> list[Command]:
-        self.step = Step.WAITING
+        self.step = WAITING
         self.fenced = True
         self.detail = detail
         return []
 
     def _again(self, now_us: int, detail: str) -> list[Command]:
-        self.step = Step.WAITING
+        self.step = WAITING
         self.view.restart()
         wait_us = LIMIT_BACKOFF_US if self.limited else BACKOFF_US
         note = Note("store-trouble", (("during", "section"), ("detail", detail)))
@@ -332,5 +339,5 @@ class Section:
 
     def _ask(self, step: Step, command: Asked) -> Command:
         self.step = step
-        self._asked = command
+        self._asked, self.awaited = command, command.id
         return command

@@ -27,8 +27,9 @@ class SentPages:
     def touches(self, offset: int, length: int) -> bool:
         """Whether some remembered request touched any of these bytes' blocks."""
         end = offset + length
-        if any(start < end and offset < stop for start, stop in self._ranges):
-            return True
+        for start, stop in self._ranges:
+            if start < end and offset < stop:
+                return True
         if not self._blocks:
             return False
         first, last = offset // _BLOCK, (end - 1) // _BLOCK

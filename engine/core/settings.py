@@ -15,6 +15,12 @@ class Mode(StrEnum):
     ASYNC = "async"
 
 
+# Named once, for to look up a member of an enum costs more than a call.
+SYNC = Mode.SYNC
+SYNC_ON_FLUSH = Mode.SYNC_ON_FLUSH
+ASYNC = Mode.ASYNC
+
+
 class Fence(StrEnum):
     """How a standby takes the lease from a primary that it declared failed (protocol.md H10).
 

@@ -209,11 +209,11 @@ class Shipper:
         self.batch = batch
         self._todo.extend(batch.extents)
         self._chaining = len(batch.extents) <= CHAIN_MAX and self._etag is not None
-        self._raise_first = (
-            self._raise_next
-            or self._sent.is_full()
-            or any(self._sent.touches(extent.offset, extent.length) for extent in batch.extents)
-        )
+        self._raise_first = self._raise_next or self._sent.is_full()
+        for extent in batch.extents:
+            if self._sent.touches(extent.offset, extent.length):
+                self._raise_first = True
+                break
 
     def _send(self, extent: Extent) -> Command:
         command_id = self._next_id()

@@ -13,8 +13,9 @@ one heartbeat since its start a standby never fails over by itself.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
+
+from msgspec.structs import replace
 
 from engine.core import lease_keeper, ownership
 from engine.core.blob_metadata import BlobMetadata, parse_metadata
@@ -44,7 +45,7 @@ from engine.core.messages import (
 from engine.core.ownership import Ending, Owned, Ownership
 from engine.core.recovering import Recovering, Step, objection
 from engine.core.settings import Fence, Mode, StandbySettings, surely_over_us
-from engine.core.standby_phase import AFTER_OWNING, DECIDED, Phase
+from engine.core.standby_phase import AFTER_OWNING, CONFIRMING, DECIDED, FENCING, SUSPECTING, Phase
 from engine.errors import ProtocolError
 from engine.units import SECOND_US
 
@@ -63,7 +64,8 @@ class StandbyMachine:
 
     def __init__(self, settings: StandbySettings) -> None:
         self._settings = settings
-        self._ids: Iterator[int] = count(1)
+        ids: Iterator[int] = count(1)
+        self._next_id = ids.__next__
         self._ownership = Ownership(settings.node, settings.lease_seconds, self._next_id)
         self._keeper = LeaseKeeper(settings.lease_seconds, self._next_id)
         self._awaited = -1
@@ -118,14 +120,14 @@ class StandbyMachine:
 
     def _heard(self, now_us: int, *, leaving: bool) -> list[Command]:
         self._heard_us = now_us
-        if self._forced and self.phase is Phase.CONFIRMING:
+        if self._forced and self.phase is CONFIRMING:
             # The operator knows that the primary lives.
             return []
-        suspected = self.phase in (Phase.SUSPECTING, Phase.CONFIRMING)
-        if self.phase is Phase.FENCING and not (self._forced or self._is_mounted):
+        suspected = self.phase is SUSPECTING or self.phase is CONFIRMING
+        if self.phase is FENCING and not (self._forced or self._is_mounted):
             suspected = self._ownership.give_up_waiting()
             if suspected:
-                self.phase = Phase.SUSPECTING
+                self.phase = SUSPECTING
         if self.phase in DECIDED:
             return []
         if leaving:
@@ -153,7 +155,7 @@ class StandbyMachine:
     def _timer(self, now_us: int, key: str) -> list[Command]:
         if key == lease_keeper.TIMER:
             return self._keeper.timer(now_us)
-        if key == ownership.TIMER and self.phase is Phase.FENCING:
+        if key == ownership.TIMER and self.phase is FENCING:
             return self._after_owning(now_us, self._ownership.timer(now_us))
         if self.phase is Phase.CHECKING and self._recovering is not None:
             return self._recovering.timer(key)
@@ -165,7 +167,7 @@ class StandbyMachine:
 
     def _silence(self, now_us: int) -> list[Command]:
         if self.phase is Phase.WATCHING:
-            self.phase = Phase.SUSPECTING
+            self.phase = SUSPECTING
             self._etag = ""
             silent = ("silent_ms", (now_us - self._heard_us) // 1000)
             # Not sooner than the rest of the time-out: two looks at once say nothing.
@@ -173,19 +175,19 @@ class StandbyMachine:
             due_us = max(self._heard_us + self._settings.timeout_us, now_us + apart)
             due = SetTimer(SILENCE_TIMER, due_us)
             return [Note("suspected", (silent,)), due, self._head()]
-        if self.phase in (Phase.SUSPECTING, Phase.CONFIRMING):
-            self.phase = Phase.CONFIRMING
+        if self.phase in (SUSPECTING, CONFIRMING):
+            self.phase = CONFIRMING
             return [self._head()]
         if self.phase is Phase.REFUSED and self._heard_us >= 0:
-            self.phase = Phase.SUSPECTING
+            self.phase = SUSPECTING
             self._etag = ""
             return [SetTimer(SILENCE_TIMER, now_us + self._settings.timeout_us), self._head()]
         return []
 
     def _answer(self, now_us: int, event: StoreAnswer) -> list[Command]:
-        if self._keeper.handles(event.id):
+        if event.id == self._keeper.awaited:
             return self._renewed(now_us, event)
-        if self.phase is Phase.FENCING:
+        if self.phase is FENCING:
             return self._after_owning(now_us, self._ownership.handle(now_us, event))
         found = self._recovering
         if self.phase is Phase.CHECKING and found is not None:
@@ -197,17 +199,13 @@ class StandbyMachine:
         if event.id != self._awaited:
             return []
         self._awaited = -1
-        match self.phase:
-            case Phase.SUSPECTING:
-                if isinstance(event, Done) and event.state is not None:
-                    self._etag = event.state.etag
-                return []
-            case Phase.CONFIRMING:
-                return self._confirm(now_us, event)
-            case Phase.CLAIMING:
-                return self._claimed(now_us, event)
-            case _:
-                return []
+        if self.phase is SUSPECTING:
+            if isinstance(event, Done) and event.state is not None:
+                self._etag = event.state.etag
+            return []
+        if self.phase is CONFIRMING:
+            return self._confirm(now_us, event)
+        return self._claimed(now_us, event) if self.phase is Phase.CLAIMING else []
 
     def _confirm(self, now_us: int, event: StoreAnswer) -> list[Command]:
         """The second HEAD: has the blob been silent too?"""
@@ -247,7 +245,7 @@ class StandbyMachine:
     # ── fencing ───────────────────────────────────────────────────────────────────────────────
 
     def _fence(self, now_us: int, state: BlobState) -> list[Command]:
-        self.phase = Phase.FENCING
+        self.phase = FENCING
         self.reason = ""
         held = state.lease_state in (LeaseState.LEASED, LeaseState.BREAKING)
         # A break gains nothing where local acknowledgements need waiting for all the same (H11).
@@ -269,7 +267,7 @@ class StandbyMachine:
 
     def _after_owning(self, now_us: int, commands: list[Command]) -> list[Command]:
         ending = self._ownership.ending
-        if ending is None or self.phase is not Phase.FENCING:
+        if ending is None or self.phase is not FENCING:
             return commands
         self._ownership.ending = None
         if ending is Ending.OWNED:
@@ -356,7 +354,7 @@ class StandbyMachine:
         """Start over from what the blob says; the lease, if it still is ours, is changed."""
         assert self._owned is not None
         self._keeper.forget()
-        self.phase = Phase.FENCING
+        self.phase = FENCING
         lease = self._owned.lease
         return self._ownership.start(now_us, previous_lease=lease)
 
@@ -374,9 +372,9 @@ class StandbyMachine:
         if objection:
             return [Note("failover-ignored", (("reason", objection),))]
         self._forced = forced
-        self.phase = Phase.CONFIRMING
+        self.phase = CONFIRMING
         if not forced and not self._etag:
-            self.phase = Phase.SUSPECTING
+            self.phase = SUSPECTING
             later = SetTimer(SILENCE_TIMER, now_us + self._settings.interval_us)
             return [Note("failover-requested"), later, self._head()]
         return [Note("failover-requested", (("forced", int(forced)),)), self._head()]
@@ -384,6 +382,3 @@ class StandbyMachine:
     def _head(self) -> Command:
         self._awaited = self._next_id()
         return Head(self._awaited, None)
-
-    def _next_id(self) -> int:
-        return next(self._ids)

@@ -20,6 +20,11 @@ class Phase(StrEnum):
     STOPPED = "stopped"
 
 
+# Named once, for to look up a member of an enum costs more than a call.
+SUSPECTING = Phase.SUSPECTING
+CONFIRMING = Phase.CONFIRMING
+FENCING = Phase.FENCING
+
 ACTING = (Phase.FENCING, Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING)
 """On the way to the mount: a heartbeat changes nothing, once the lease was touched."""
 

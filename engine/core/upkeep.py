@@ -51,11 +51,19 @@ RESUME_TIMER = "upkeep"
 class Step(Enum):
     """Where the errand under way stands."""
 
-    NONE = auto()
+    IDLE = auto()
     WRITING = auto()
     VOLUME = auto()
     DRAINING = auto()
     SECTION = auto()
+
+
+# Named once, for to look up a member of an enum costs more than a call.
+IDLE = Step.IDLE
+WRITING = Step.WRITING
+VOLUME = Step.VOLUME
+DRAINING = Step.DRAINING
+SECTION = Step.SECTION
 
 
 class Errand:
@@ -89,9 +97,10 @@ class Upkeep:
         self._closes = settings.order is Order.INTERVAL
         self._errands: deque[Errand] = deque()
         self._errand: Errand | None = None
-        self._step = Step.NONE
+        self._step = IDLE
         self._barrier: Operation | None = None
-        self._deleting: dict[int, str] = {}
+        self.deleting: dict[int, str] = {}
+        """Deletions under way, and the snapshot of each."""
         self._puts_at_point = -1
         self._resume_us = 0
         self._size_in_blob = settings.volume_bytes
@@ -111,9 +120,10 @@ class Upkeep:
 
     def is_resizing(self) -> bool:
         """Whether the volume is, or will be, given another size."""
-        if self._errand is None and not self._errands:
-            return False
-        return any(e.volume_bytes for e in (self._errand, *self._errands) if e is not None)
+        for errand in self._errands:
+            if errand.volume_bytes:
+                return True
+        return self._errand is not None and self._errand.volume_bytes > 0
 
     def interval_us(self) -> int:
         """How often a point is taken: in order `interval` often enough for the bound on lag."""
@@ -163,9 +173,12 @@ class Upkeep:
         return self.busy
 
     def _close(self) -> None:
-        waiting = (self._errand, *self._errands)
-        if not any(e is not None and e.operation is None for e in waiting):
-            self._errands.append(Errand(PointKind.INTERVAL, None))
+        if self._errand is not None and self._errand.operation is None:
+            return
+        for errand in self._errands:
+            if errand.operation is None:
+                return
+        self._errands.append(Errand(PointKind.INTERVAL, None))
 
     def _has_changed(self) -> bool:
         return self._shipper.puts_done != self._puts_at_point or self._clients.lag_bytes() > 0
@@ -175,41 +188,46 @@ class Upkeep:
     def pump(self, now_us: int, *, stopping: bool) -> list[Command]:
         """Go on as far as possible; only while the volume is protected."""
         out: list[Command] = []
-        if self._closes and self._clients.wants_closing():
-            # Somebody waits for the interval to be closed.
-            self._close()
-        if self._step is Step.NONE:
+        if self._closes:
+            if self._clients.wants_closing():
+                # Somebody waits for the interval to be closed.
+                self._close()
+        elif self._errand is None and not self._errands:
+            return out
+        if self._step is IDLE:
             if not self._errands or now_us < self._resume_us:
                 return out
             out += self._begin(now_us, self._errands.popleft())
-        if self._step is Step.WRITING:
+        if self._step is WRITING:
             out += self._resize_volume()
-        if self._step is Step.DRAINING and self._barrier is None:
+        if self._step is DRAINING and self._barrier is None:
             self._shipper.open = False
             if self._shipper.is_idle():
-                self._step = Step.SECTION
+                self._step = SECTION
                 out += self._way.enter_online(self._goal(now_us), self._finished)
-        elif self._step is Step.SECTION and self._way.changing.is_limited():
+        elif self._step is SECTION and self._way.changing.is_limited():
             out += self._put_off(now_us, stopping=stopping)
         return out
 
     def pump_copying(self, now_us: int) -> list[Command]:
         """A copy is under way: a size is changed at once, a point has to wait (P10)."""
         out: list[Command] = []
-        if self._step is Step.NONE:
+        if self._errand is None:
+            if not self._errands:
+                return out
             resize = next((e for e in self._errands if e.volume_bytes), None)
             if resize is None:
                 return out
             self._errands.remove(resize)
             out += self._begin(now_us, resize)
-        if self._step is Step.WRITING:
+        if self._step is WRITING:
             out += self._resize_volume()
         errand = self._errand
-        if self._step is Step.DRAINING and errand is not None and errand.resized:
+        if self._step is DRAINING and errand is not None and errand.resized:
             goal = ChangeSize(errand.volume_bytes, Point(errand.kind, now_us))
             begun = self._way.change_copied(goal, self._copied)
             if begun is not None:
-                self._step = Step.SECTION
+                self._step = SECTION
                 out += begun
         return out
 
@@ -231,7 +249,7 @@ class Upkeep:
         if size == present:
             return self._end(now_us)
         errand.kind = PointKind.GROW if size > present else PointKind.SHRINK
-        self._step = Step.WRITING
+        self._step = WRITING
         return []
 
     def _resize_volume(self) -> list[Command]:
@@ -241,7 +259,7 @@ class Upkeep:
         assert errand.operation is not None
         if self._clients.operations.reaches(self._clients.limit_bytes):
             return []
-        self._step = Step.VOLUME
+        self._step = VOLUME
         self.awaited_op = errand.operation.op
         return [LocalResize(self.awaited_op, errand.volume_bytes)]
 
@@ -259,7 +277,7 @@ class Upkeep:
 
     def _drain(self) -> None:
         """What was captured so far belongs before the change."""
-        self._step = Step.DRAINING
+        self._step = DRAINING
         barrier = Operation(-1, 0, 0, fua=False)
         self._clients.wait_for_blob(barrier)
         self._barrier = barrier if barrier.waits & REMOTE else None
@@ -299,7 +317,7 @@ class Upkeep:
 
     def _end(self, now_us: int, error: int = 0) -> list[Command]:
         errand, self._errand = self._errand, None
-        self._step = Step.NONE
+        self._step = IDLE
         self._barrier = None
         self._shipper.hurry = False
         self._limit_writes()
@@ -319,7 +337,7 @@ class Upkeep:
         if stopping:
             return [note, *self._end(now_us, EIO), *self._shipper.pump(now_us)]
         self._errand = None
-        self._step = Step.NONE
+        self._step = IDLE
         self._errands.appendleft(errand)
         self._resume_us = now_us + LIMIT_BACKOFF_US
         again = SetTimer(RESUME_TIMER, self._resume_us)
@@ -330,22 +348,18 @@ class Upkeep:
     def _delete(self, change: Section) -> list[Command]:
         """Delete what the blob is known to call doomed, and nothing else (P8)."""
         there = [sid for sid, _ in change.view.snapshots or ()]
-        under_way = set(self._deleting.values())
+        under_way = set(self.deleting.values())
         out: list[Command] = []
         for sid in change.view.state().doomed:
             if sid in there and sid not in under_way:
                 command = DeleteSnapshot(self._next_id(), sid)
-                self._deleting[command.id] = sid
+                self.deleting[command.id] = sid
                 out.append(command)
         return out
 
-    def handles(self, command_id: int) -> bool:
-        """Whether this answer is for a deletion."""
-        return command_id in self._deleting
-
     def handle(self, event: StoreAnswer) -> list[Command]:
         """Deleted, or there was none: forget it. Otherwise the next point tries again."""
-        sid = self._deleting.pop(event.id)
+        sid = self.deleting.pop(event.id)
         gone = isinstance(event, Failed) and event.refusal is Refusal.NOT_FOUND
         if isinstance(event, Done) or gone:
             self._way.changing.forget_snapshot(sid)

@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import signal
 from collections.abc import Awaitable
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from engine.core.messages import Started, StopRequested
 from engine.core.primary import ENDED, Phase, PrimaryMachine

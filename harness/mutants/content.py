@@ -1,6 +1,5 @@
 """Planted bugs: pages that get other content in the blob than in the volume."""
 
-from dataclasses import replace
 from typing import Any
 
 from msgspec.structs import replace as altered
@@ -88,7 +87,7 @@ def put_shifted(planting: Planting) -> None:
         first, second = extent.parts[:2]
         if first.length != second.length:
             return extent
-        return replace(extent, parts=(first, first, *extent.parts[2:]))
+        return altered(extent, parts=(first, first, *extent.parts[2:]))
 
     planting.replace(payload_map, "_extent", changed)
 

@@ -1,7 +1,8 @@
 """Planted bugs: the bitmap, resync after a crash, recovery points, what a failover uses."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace as altered
 
 from engine.core import points
 from engine.core.blob_metadata import Mark
@@ -81,7 +82,7 @@ def pin_moved(planting: Planting) -> None:
         command = self._point.next(view)
         if command is not None:
             return command
-        return view.set_metadata(replace(state, pin=self._point.snapshot(view)))
+        return view.set_metadata(altered(state, pin=self._point.snapshot(view)))
 
     planting.replace(MarkInconsistent, "next", changed)
 
@@ -93,7 +94,7 @@ def failover_ignores_mark(planting: Planting) -> None:
 
     def changed(self: Any, owned: Any, next_id: Any) -> None:
         create(self, owned, next_id)
-        self.metadata = replace(self.metadata, mark=Mark.NONE, pin="")
+        self.metadata = altered(self.metadata, mark=Mark.NONE, pin="")
 
     planting.replace(Recovering, "__init__", changed)
 
@@ -106,13 +107,13 @@ def point_listed_early(planting: Planting) -> None:
     def changed(self: Any, view: Any) -> Any:
         state = view.state()
         if state.mark is Mark.NONE:
-            return view.set_metadata(replace(state, mark=Mark.RESYNC, pin=NO_SNAPSHOT))
+            return view.set_metadata(altered(state, mark=Mark.RESYNC, pin=NO_SNAPSHOT))
         if state.pin != NO_SNAPSHOT:
             return next_of(self, view)
         command = self._point.next(view)
         if command is not None:
             return command
-        return view.set_metadata(replace(state, pin=self._point.snapshot(view)))
+        return view.set_metadata(altered(state, pin=self._point.snapshot(view)))
 
     planting.replace(MarkInconsistent, "next", changed)
 
@@ -153,7 +154,7 @@ def deleted_undoomed(planting: Planting) -> None:
         if command is None or type(command).__name__ != "SetMetadata":
             return command
         pairs: Any = command
-        target = replace(state, pin=dict(pairs.metadata).get("mp_pin", ""))
+        target = altered(state, pin=dict(pairs.metadata).get("mp_pin", ""))
         return view.set_metadata(target) if target != state else None
 
     def deleting(self: Any, now_us: int, change: Any) -> Any:
@@ -162,7 +163,7 @@ def deleted_undoomed(planting: Planting) -> None:
         out = finished(self, now_us, change)
         for snapshot in late:
             command = DeleteSnapshot(self._next_id(), snapshot)
-            self._deleting[command.id] = snapshot
+            self.deleting[command.id] = snapshot
             out.append(command)
         return out
 

@@ -1,6 +1,5 @@
 """Planted bugs: grow and shrink that are wrong at the end or in between; wrong footers."""
 
-from dataclasses import replace
 from typing import Any
 
 from msgspec.structs import replace as altered
@@ -88,10 +87,10 @@ def grow_without_intent(planting: Planting) -> None:
         if view.length != new + PAGE_BYTES:
             return view.resize(new)
         if view.page(new) is None or view.page(new) == bytes(PAGE_BYTES):
-            footer = replace(state, volume_bytes=self._volume_bytes).footer()
+            footer = altered(state, volume_bytes=self._volume_bytes).footer()
             old = disk_bytes(state.volume_bytes)
             return view.put(old, new - old, footer)
-        return view.set_metadata(replace(state, volume_bytes=self._volume_bytes))
+        return view.set_metadata(altered(state, volume_bytes=self._volume_bytes))
 
     planting.replace(ChangeSize, "next", changed)
 
@@ -138,7 +137,7 @@ def intent_forgotten(planting: Planting) -> None:
         state = view.state()
         if not state.intent or state.mark is not Mark.NONE:
             return None
-        return view.set_metadata(replace(state, intent="", pin=""))
+        return view.set_metadata(altered(state, intent="", pin=""))
 
     planting.replace(Roll, "next", changed)
 
@@ -161,7 +160,7 @@ def current_size_stale(planting: Planting) -> None:
     grow: Any = resizing._grow
 
     def changed(view: Any, state: Any, intent: Any) -> Any:
-        return grow(view, replace(state, volume_bytes=intent.old), intent)
+        return grow(view, altered(state, volume_bytes=intent.old), intent)
 
     planting.replace(resizing, "_grow", changed)
 

@@ -1,6 +1,5 @@
 """Planted bugs: status that promises too much, properties that get lost, waiting without end."""
 
-from dataclasses import replace
 from typing import Any
 
 from msgspec.structs import replace as altered
@@ -36,7 +35,7 @@ def status_ignores_phase(planting: Planting) -> None:
     def changed(self: Any, now_us: int) -> Any:
         said = status(self, now_us)
         copying = said.phase in ("seeding", "resyncing", "sealing")
-        return replace(said, protected=True) if copying else said
+        return altered(said, protected=True) if copying else said
 
     planting.replace(PrimaryMachine, "status", changed)
 
@@ -58,10 +57,10 @@ def label_lost(planting: Planting) -> None:
     declared: Any = BlobMetadata.declared
 
     def made(settings: Any) -> Any:
-        return replace(new_metadata(settings), label="")
+        return altered(new_metadata(settings), label="")
 
     def declares(self: Any, settings: Any) -> Any:
-        return replace(declared(self, settings), label="")
+        return altered(declared(self, settings), label="")
 
     planting.replace(protecting, "new_metadata", made)
     planting.replace(BlobMetadata, "declared", declares)
@@ -72,7 +71,7 @@ def id_lost(planting: Planting) -> None:
     """The blob gets a volume id of its own instead of the volume's."""
 
     def made(settings: Any) -> Any:
-        return replace(new_metadata(settings), volume_id=bytes(16).hex())
+        return altered(new_metadata(settings), volume_id=bytes(16).hex())
 
     planting.replace(protecting, "new_metadata", made)
 

@@ -1,9 +1,9 @@
 """OWN against a model of the blob: every ending, and trouble on the way."""
 
-from dataclasses import replace
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.blob_metadata import new_metadata
 from engine.core.epochs import Order

@@ -1,8 +1,7 @@
 """What a standby mounts: the live blob, the pinned point, a size rolled forward, or nothing."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from engine.core.blob_metadata import BlobMetadata, Mark, parse_metadata
 from engine.core.epochs import Order

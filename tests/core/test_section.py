@@ -1,9 +1,9 @@
 """Transcripts of the exclusive section towards each of its goals, with every answer lost once."""
 
-from dataclasses import replace
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.blob_metadata import BlobMetadata, Mark, new_metadata, parse_metadata
 from engine.core.epochs import Order
