@@ -11,7 +11,7 @@ import typer
 
 from harness.command_line.core_options import AsJson, Core, Out, Planted, writable
 from harness.explore.exhaustive_run import Exhausted, exhaust
-from harness.explore.harvest import Found, gather
+from harness.explore.harvest import Found, gather, shrinker_of
 from harness.explore.planting import system_under_test
 from harness.explore.stopping import asked_to_stop
 from harness.explore.verdict import exit_code
@@ -108,7 +108,7 @@ def _workload_of(text: str) -> Schedule:
 
 def _summarize(result: Exhausted, system: System, folder: Path | None) -> ExploreSummary:
     sightings = [result.sightings[key] for key in sorted(result.sightings)]
-    found = gather(sightings, system, folder, schedule_of=result.schedules.__getitem__)
+    found = gather(sightings, shrinker_of(system), folder, schedule_of=result.schedules.__getitem__)
     return ExploreSummary(
         workload=result.workload, runs=result.runs, pairs=result.pairs, missed=result.missed,
         findings=found, exercised=result.exercised, fired=result.fired, digest=result.digest,

@@ -12,8 +12,10 @@ from harness.command_line.core_options import AsJson, Core, Out, Planted, writab
 from harness.command_line.swarm_boots import Boots, boot_disks
 from harness.command_line.swarm_progress import progress_on
 from harness.command_line.swarm_summary import SwarmSummary, summarize, summary_lines
+from harness.compiled.modules import find_build, say_simulator
 from harness.errors import UsageError
-from harness.explore.harvest import gather
+from harness.explore.harvest import gather, shrinker_of
+from harness.explore.isolated_shrinking import isolated_shrinker
 from harness.explore.planting import system_under_test
 from harness.explore.stopping import asked_to_stop
 from harness.explore.swarm import SwarmOrder, run_swarm
@@ -67,7 +69,11 @@ def swarm_command(  # noqa: PLR0917 - typer takes them by name
     order = SwarmOrder(seed=seed, disasters=disasters, seconds=seconds, core=core, bug=planted)
     folder = None if out is None else writable(out)
     with system_under_test(core, planted) as system:
-        summary = _explore(order, system, _workforce_of(workers, dask), folder, materialise)
+        # A planted bug replaces methods, and a foreign core is what it is: both need the sources.
+        build = None if dask or core or planted else find_build()
+        workforce = _workforce_of(workers, dask, build)
+        summary = _explore(order, system, workforce, folder, materialise)
+        summary = msgspec.structs.replace(summary, simulator=say_simulator(build))
     if folder is not None:
         (folder / "swarm.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
     if as_json:
@@ -89,15 +95,16 @@ def _explore(
         finally:
             workforce.close()
         findings = None if folder is None else folder / "findings"
-        found = gather(result.tally.sightings, system, findings, tell=progress.say)
+        shrinker = isolated_shrinker(order.core) if order.core else shrinker_of(system)
+        found = gather(result.tally.sightings, shrinker, findings, tell=progress.say)
         if disks and not result.interrupted:
             boots = boot_disks(order, system, disks, folder, progress.say)
     return summarize(order, result, found, boots)
 
 
-def _workforce_of(workers: int, dask: str) -> Workforce:
+def _workforce_of(workers: int, dask: str, build: Path | None) -> Workforce:
     if not dask:
-        return LocalWorkers(workers or len(os.sched_getaffinity(0)))
+        return LocalWorkers(workers or len(os.sched_getaffinity(0)), build=build)
     if workers:
         raise UsageError("--workers and --dask: a cluster has the workers that it has")
     from harness.explore.dask_cluster import DaskWorkers

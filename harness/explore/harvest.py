@@ -22,7 +22,8 @@ from harness.sim.disaster import run_disaster
 from harness.sim.drawing import draw_schedule
 from harness.sim.system import System
 
-__all__ = ["Found", "finding_in", "gather", "replay_command_line", "shrink_finding"]
+__all__ = ["Found", "Shrinker", "Sighting", "finding_in", "gather", "replay_command_line", "save",
+           "shrink_finding", "shrinker_of"]  # fmt: skip
 
 LATER_US: Final = 30_000_000
 """A smaller schedule may show its finding so much later, not more: most runs end early so."""
@@ -111,36 +112,37 @@ class _Watch(Observer):
             raise _Enough
 
 
+Shrinker = Callable[[Schedule, Sighting], Shrunk]
+
+
+def shrinker_of(system: System) -> Shrinker:
+    """Shrinks in this process."""
+    return lambda schedule, sighting: shrink_finding(
+        schedule, system, sighting.claim, sighting.cause
+    )
+
+
 def gather(
     sightings: Sequence[Sighting],
-    system: System,
+    shrinker: Shrinker,
     folder: Path | None,
     *,
-    without: Sequence[str] = (),
     schedule_of: Callable[[int], Schedule] = draw_schedule,
     tell: Callable[[str], None] = lambda _text: None,
 ) -> list[Found]:
     """Shrink each, and save it below `folder` if there is one."""
-    return [
-        _gather_one(sighting, system, folder, without, schedule_of, number < SHRUNK_MAX, tell)
-        for number, sighting in enumerate(sightings)
-    ]
+    found = []
+    for number, sighting in enumerate(sightings):
+        schedule, runs = schedule_of(sighting.easiest), 0
+        if number < SHRUNK_MAX:
+            tell(f"shrinking {sighting.claim}: {sighting.cause} (seed {sighting.easiest})")
+            smaller = shrinker(schedule, sighting)
+            schedule, runs = smaller.schedule, smaller.runs
+        found.append(_found(sighting, schedule, runs, folder))
+    return found
 
 
-def _gather_one(
-    sighting: Sighting,
-    system: System,
-    folder: Path | None,
-    without: Sequence[str],
-    schedule_of: Callable[[int], Schedule],
-    shrunk: bool,
-    tell: Callable[[str], None],
-) -> Found:
-    schedule, runs = schedule_of(sighting.easiest), 0
-    if shrunk:
-        tell(f"shrinking {sighting.claim}: {sighting.cause} (seed {sighting.easiest})")
-        smaller = shrink_finding(schedule, system, sighting.claim, sighting.cause, without)
-        schedule, runs = smaller.schedule, smaller.runs
+def _found(sighting: Sighting, schedule: Schedule, runs: int, folder: Path | None) -> Found:
     return Found(
         claim=sighting.claim, cause=sighting.cause, text=sighting.text, seed=sighting.seed,
         times=sighting.times, steps=len(schedule.steps), runs=runs,

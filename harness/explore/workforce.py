@@ -12,10 +12,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, Final, Protocol, cast
 
 import msgspec
 
+from harness.compiled.launch import launch_command
 from harness.explore.chunk import HUNG_SECONDS, Chunk
 from harness.explore.worker import Reply, read_frame, write_frame
 
@@ -56,9 +58,15 @@ class Workforce(Protocol):
 
 
 class LocalWorkers:
-    """Worker processes on this machine, one chunk each at a time."""
+    """Worker processes on this machine, one chunk each at a time.
 
-    def __init__(self, workers: int, *, patience: float = PATIENCE_SECONDS) -> None:
+    build: of the simulator, for them to run on; only where our own core is explored as it is.
+    """
+
+    def __init__(
+        self, workers: int, *, patience: float = PATIENCE_SECONDS, build: Path | None = None
+    ) -> None:
+        self._command = launch_command("harness.explore.worker", build)
         self._patience = patience
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._selector = selectors.DefaultSelector()
@@ -121,7 +129,7 @@ class LocalWorkers:
 
     def _start(self) -> "_Worker":
         process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-m", "harness.explore.worker"],
+            [sys.executable, "-X", "faulthandler", *self._command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},

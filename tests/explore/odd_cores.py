@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 from engine.core.epochs import Order
@@ -40,6 +41,10 @@ class OddPrimary:
             case "hangs for good":
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
                 time.sleep(600)
+            case "raises, then dies":
+                if any("isolated" in word for word in sys.orig_argv):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise RuntimeError("this core is broken")
             case "raises":
                 raise RuntimeError("this core is broken")
         return self._inner.handle(now_us, event)
@@ -91,6 +96,11 @@ def stuck() -> System:
 
 def raising() -> System:
     return OddSystem("raises")
+
+
+def raising_then_deadly() -> System:
+    """Raises in a swarm, and dies where it is shrunk."""
+    return OddSystem("raises, then dies")
 
 
 def printing() -> System:

@@ -56,6 +56,20 @@ def test_swarm_finds_a_planted_bug_saves_it_and_the_file_replays(
     assert "No finding" in out
 
 
+def test_a_foreign_core_that_kills_its_process_costs_no_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(
+        capsys, "swarm", "--seed", "4", "--disasters", "4", "--workers", "2", "--core",
+        "tests.explore.odd_cores:raising_then_deadly", "--out", str(tmp_path), "--json",
+    )  # fmt: skip
+    assert code == 1
+    (found,) = [one for one in json.loads(out)["findings"] if one["claim"] == "core-error"]
+    assert "this core is broken" in found["text"]
+    assert found["runs"] == 0, "it died while it was shrunk"
+    assert Path(found["file"]).exists()
+
+
 def test_a_small_swarm_of_the_true_engine_shows_what_it_did_not_reach(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
