@@ -24,7 +24,7 @@ from harness.oracle.loss import Loss, LossRule, Mask, measure_loss, owed_writes,
 
 __all__ = ["Judgement", "judge_image"]
 
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.int64] | NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ def judge_image(shown: Numbers, history: History, order: Order, rule: LossRule) 
         return Judgement(unusable=why, pages_checked=pages, pages_written=written)
     if not announced:
         return Judgement(unusable="the workload wrote nothing", pages_checked=pages)
+    # No number is above those announced: half the memory does.
+    shown = shown.astype(np.int32)
     search = _Search(shown, history, columns, order)
     finding = None
     loss_finding, demanded = search.run(owed_writes(history, columns, rule))
@@ -90,14 +92,20 @@ def _misplaced(shown: Numbers, history: History, columns: Columns) -> Finding | 
     if longest:
         return size_finding(len(shown), history.writes[longest - 1])
     end[1:][columns.zero] = 0
-    known = shown
-    if shown.min(initial=0) < 0 or shown.max(initial=0) >= len(first):
-        known = np.where((shown < 0) | (shown >= len(first)), 0, shown)
-    index = np.arange(len(shown), dtype=np.int64)
-    wrong = (shown < 0) | (index < first[known]) | (index >= end[known])
+    if not len(shown):
+        return None
+    # Neighbours that show the same write are looked at together.
+    begins = np.concatenate(([0], np.flatnonzero(shown[1:] != shown[:-1]) + 1))
+    ends = np.append(begins[1:], len(shown))
+    runs = shown[begins]
+    known = np.where((runs < 0) | (runs >= len(first)), 0, runs)
+    wrong = (runs < 0) | (begins < first[known]) | (ends > end[known])
     if not wrong.any():
         return None
-    page = int(np.argmax(wrong))
+    run = int(np.argmax(wrong))
+    page = int(begins[run])
+    if runs[run] >= 0 and page >= first[known[run]]:
+        page = max(page, int(end[known[run]]))
     return provenance_finding(page, int(shown[page]), history)
 
 
@@ -113,6 +121,7 @@ class _Search:
         self.zeroes = [history.writes[index] for index in np.flatnonzero(columns.zero)]
         self.is_zero = np.concatenate(([True], columns.zero))
         self.empty = shown == 0
+        self.has_empty = bool(self.empty.any())
 
     def run(self, owed: Mask) -> tuple[Finding | None, int]:
         """Raise the floors to their fixpoint; give the finding and how many writes it demanded."""
@@ -121,9 +130,12 @@ class _Search:
             latest = self.history.writes[newest - 1].invoked if newest else -1
             demanded = (self.settled < latest) | owed
             floor = paint(self.columns, demanded, len(self.shown))
-            stale = (self.shown < floor) & ~self.empty
-            reading, unexplained = self._read_zeroes(floor)
-            stale[unexplained] = True
+            stale = self.shown < floor
+            reading = 0
+            if self.has_empty:
+                stale &= ~self.empty
+                reading, unexplained = self._read_zeroes(floor)
+                stale[unexplained] = True
             if stale.any():
                 page = int(np.argmax(stale))
                 return self._tell(page, int(floor[page]), newest, latest), int(demanded.sum())

@@ -17,7 +17,7 @@ __all__ = ["Loss", "LossRule", "Mode", "measure_loss", "owed_writes", "paint"]
 
 Mode = Literal["sync", "sync-on-flush", "async"]
 Mask = NDArray[np.bool_]
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.int64] | NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ def owed_writes(history: History, columns: Columns, rule: LossRule) -> Mask:
     return owed
 
 
-def paint(columns: Columns, mask: Mask, pages: int) -> Numbers:
+def paint(columns: Columns, mask: Mask, pages: int) -> NDArray[np.int32]:
     """Give for each page the number of the newest write in `mask` that covers it; 0 if none."""
-    newest = np.zeros(pages, dtype=np.int64)
+    newest = np.zeros(pages, dtype=np.int32)
     first, end = columns.first, columns.end
     for index in np.flatnonzero(mask).tolist():
         newest[first[index] : end[index]] = index + 1
@@ -70,7 +70,7 @@ def measure_loss(history: History, columns: Columns, shown: Numbers, rule: LossR
 
     An acknowledgement that was read after the failure had been sent before it: it counts.
     """
-    newest = shown
+    newest: Numbers = shown
     if columns.zero.any():
         newest = np.where(shown == 0, paint(columns, columns.zero, len(shown)), shown)
     counted = columns.completed != NEVER
