@@ -42,8 +42,9 @@ _ALL: Final = (
         "consumable",
         "At every instant the blob, or the recovery point that the system designates, opens as a"
         " valid VHD of the right size and mounts.",
-        "While a guest writes, the live blob is opened again and again as a stranger would: footer,"
-        " checksum, sizes, and now and then QEMU. After each kill every prover reads the disk.",
+        "While a guest writes, the live blob, or the recovery point that its metadata designate"
+        " meanwhile, is opened again and again as a stranger would: footer, checksum, sizes, and"
+        " now and then QEMU. After each kill every prover reads the disk.",
         "Instants between two looks: the text says how many instants were sampled.",
         "The looks under load do not mount; only the disks left behind by kills are mounted.",
         "Windows shorter than one ranged read.",
@@ -53,7 +54,8 @@ _ALL: Final = (
         "The recovered image is one that the volume itself could have shown after a crash.",
         "A raw workload writes pages that tell which write put them where; an oracle that shares no"
         " code with the engine compares the recovered image with the history: no page is torn or"
-        " invented, and nothing is there while something that had to come before it is missing.",
+        " invented, and nothing is there while something that had to come before it is missing. One"
+        " site dies while its crashed replicator resynchronises: its pinned point is judged.",
         "File systems: the ledger and e2fsck speak for them under other claims.",
         "Orders other than those of the trials (strict: completion; flush: completed flushes).",
         "Reads that the workload made before the crash.",
@@ -63,7 +65,9 @@ _ALL: Final = (
         "In the synchronous modes no write that was acknowledged (or flushed, by mode) is lost.",
         "A guest appends to a hash-chained ledger with fsync and announces each entry; guest and"
         " engine are killed with SIGKILL at random instants, and the recovered disk must hold every"
-        " announced entry. Raw workloads are checked page by page.",
+        " announced entry, also after a crash of the engine alone and its resynchronisation. Raw"
+        " workloads are checked page by page.",
+        "Acknowledgements given while the system said that it does not protect.",
         "Loss of the blob service's own data: it is taken at its word.",
         "Power loss at the primary site; the kill leaves the machine's page cache alive.",
         "Writes that the guest had not flushed, in the mode sync-on-flush.",
