@@ -7,6 +7,7 @@ section 3, State.
 
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,8 +41,8 @@ class Mark(StrEnum):
 
 
 # Named once, for to look up a member of an enum costs more than a call.
-UNMARKED = Mark.NONE
-SEED = Mark.SEED
+UNMARKED: Final = Mark.NONE
+SEED: Final = Mark.SEED
 
 
 class IntentKind(StrEnum):

@@ -11,6 +11,7 @@ may take over.
 
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Final
 
 from msgspec import Struct
 
@@ -67,19 +68,19 @@ class Step(Enum):
 
 
 # Named once, for to look up a member of an enum costs more than a call.
-IDLE = Step.IDLE
-WAITING = Step.WAITING
-LOOKING = Step.LOOKING
-DRAWING = Step.DRAWING
-BREAKING = Step.BREAKING
-CHANGING = Step.CHANGING
-ACQUIRING = Step.ACQUIRING
-CONFIRMING = Step.CONFIRMING
-RAISING = Step.RAISING
-READING = Step.READING
-CLAIMING = Step.CLAIMING
-CHECKING = Step.CHECKING
-RELEASING = Step.RELEASING
+IDLE: Final = Step.IDLE
+WAITING: Final = Step.WAITING
+LOOKING: Final = Step.LOOKING
+DRAWING: Final = Step.DRAWING
+BREAKING: Final = Step.BREAKING
+CHANGING: Final = Step.CHANGING
+ACQUIRING: Final = Step.ACQUIRING
+CONFIRMING: Final = Step.CONFIRMING
+RAISING: Final = Step.RAISING
+READING: Final = Step.READING
+CLAIMING: Final = Step.CLAIMING
+CHECKING: Final = Step.CHECKING
+RELEASING: Final = Step.RELEASING
 
 
 class Ending(Enum):

@@ -13,7 +13,7 @@ crash. Status and acknowledgements never promise more than the phase gives (H18,
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from engine.core import dirty, lease_keeper, leaving, shipping, upkeep
 from engine.core.clients import Clients
@@ -396,5 +396,5 @@ class PrimaryMachine:
 
 
 Reaction = Callable[[PrimaryMachine, int, Any], list[Command]]
-REACTIONS = PrimaryMachine.reactions()
+REACTIONS: Final = PrimaryMachine.reactions()
 """A table of the module's, for a compiled class has none of its own methods in its body."""

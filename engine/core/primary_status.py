@@ -1,6 +1,7 @@
 """Where a primary is in its life, and what it may honestly say of itself (protocol.md H39)."""
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -23,10 +24,10 @@ class Phase(StrEnum):
 
 
 # Named once, for to look up a member of an enum costs more than a call.
-OWNING = Phase.OWNING
-SEALING = Phase.SEALING
-RUNNING = Phase.RUNNING
-STOPPING = Phase.STOPPING
+OWNING: Final = Phase.OWNING
+SEALING: Final = Phase.SEALING
+RUNNING: Final = Phase.RUNNING
+STOPPING: Final = Phase.STOPPING
 
 ENDED = (Phase.STOPPED, Phase.DEMOTED, Phase.REFUSED, Phase.HALTED)
 """Phases that only a new process leaves: every client operation fails, nothing is sent."""

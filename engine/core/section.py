@@ -9,7 +9,7 @@ before `finished`.
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.core.blob_metadata import BlobMetadata, parse_metadata
 from engine.core.messages import (
@@ -211,12 +211,12 @@ class Step(Enum):
 
 
 # Named once, for to look up a member of an enum costs more than a call.
-RAISING = Step.RAISING
-READING = Step.READING
-CHANGING = Step.CHANGING
-VERIFYING = Step.VERIFYING
-WAITING = Step.WAITING
-FINISHED = Step.FINISHED
+RAISING: Final = Step.RAISING
+READING: Final = Step.READING
+CHANGING: Final = Step.CHANGING
+VERIFYING: Final = Step.VERIFYING
+WAITING: Final = Step.WAITING
+FINISHED: Final = Step.FINISHED
 
 
 class Section:

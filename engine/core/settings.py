@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from engine.core.epochs import Order
 from engine.units import MIB, SECOND_US
@@ -16,9 +17,9 @@ class Mode(StrEnum):
 
 
 # Named once, for to look up a member of an enum costs more than a call.
-SYNC = Mode.SYNC
-SYNC_ON_FLUSH = Mode.SYNC_ON_FLUSH
-ASYNC = Mode.ASYNC
+SYNC: Final = Mode.SYNC
+SYNC_ON_FLUSH: Final = Mode.SYNC_ON_FLUSH
+ASYNC: Final = Mode.ASYNC
 
 
 class Fence(StrEnum):

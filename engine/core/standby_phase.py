@@ -1,6 +1,7 @@
 """Where a standby is, and what its phases have in common."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Phase(StrEnum):
@@ -21,9 +22,9 @@ class Phase(StrEnum):
 
 
 # Named once, for to look up a member of an enum costs more than a call.
-SUSPECTING = Phase.SUSPECTING
-CONFIRMING = Phase.CONFIRMING
-FENCING = Phase.FENCING
+SUSPECTING: Final = Phase.SUSPECTING
+CONFIRMING: Final = Phase.CONFIRMING
+FENCING: Final = Phase.FENCING
 
 ACTING = (Phase.FENCING, Phase.CHECKING, Phase.CLAIMING, Phase.DELAYING)
 """On the way to the mount: a heartbeat changes nothing, once the lease was touched."""

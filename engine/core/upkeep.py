@@ -16,6 +16,7 @@ In order `interval` every point closes the interval: it is what a failover would
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Final
 
 from engine.core.changing import NO_SNAPSHOT
 from engine.core.clients import Clients
@@ -59,11 +60,11 @@ class Step(Enum):
 
 
 # Named once, for to look up a member of an enum costs more than a call.
-IDLE = Step.IDLE
-WRITING = Step.WRITING
-VOLUME = Step.VOLUME
-DRAINING = Step.DRAINING
-SECTION = Step.SECTION
+IDLE: Final = Step.IDLE
+WRITING: Final = Step.WRITING
+VOLUME: Final = Step.VOLUME
+DRAINING: Final = Step.DRAINING
+SECTION: Final = Step.SECTION
 
 
 class Errand:

@@ -211,7 +211,7 @@ class History:
         """Pages that anything but zeros was ever written to, from `first` to `end`."""
         touched = self.touched
         if end - first <= len(touched):
-            return tuple([page for page in range(first, end) if page in touched])
+            return tuple(sorted(touched.intersection(range(first, end))))
         return tuple(sorted([page for page in touched if first <= page < end]))
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────

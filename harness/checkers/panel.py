@@ -6,7 +6,7 @@ then not exercised, so that nobody takes it for kept. If the scene breaks down, 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from harness.checkers.checker import Checker
 from harness.checkers.finding import CHECKER_ERROR, Finding
@@ -20,6 +20,24 @@ __all__ = ["Panel"]
 Hook = Callable[..., None]
 
 
+HOOKS: Final = (
+    "started", "completed", "requested", "written", "changed", "elsewhere", "damaged",
+    "power_lost", "status", "stored", "mounted", "ended", "judged",
+)  # fmt: skip
+
+
+_OVERRIDDEN: dict[type, tuple[str, ...]] = {}
+
+
+def _overridden(kind: type) -> tuple[str, ...]:
+    """What a kind of checker wants to be shown."""
+    known = _OVERRIDDEN.get(kind)
+    if known is None:
+        known = tuple(name for name in HOOKS if getattr(kind, name) is not getattr(Checker, name))
+        _OVERRIDDEN[kind] = known
+    return known
+
+
 class Panel(Observer):
     """Checkers of one run; not to be used for a second one."""
 
@@ -29,21 +47,24 @@ class Panel(Observer):
         self.errors: list[Finding] = []
         self._off: dict[str, str] = {}
         self._blind = False
+        hooks: dict[str, list[tuple[Checker, Hook]]] = {name: [] for name in HOOKS}
         for checker in self.checkers:
             checker.scene = self.scene
-        self._started = self._hooks("started")
-        self._completed = self._hooks("completed")
-        self._requested = self._hooks("requested")
-        self._written = self._hooks("written")
-        self._changed = self._hooks("changed")
-        self._elsewhere = self._hooks("elsewhere")
-        self._damaged = self._hooks("damaged")
-        self._power_lost = self._hooks("power_lost")
-        self._status = self._hooks("status")
-        self._stored = self._hooks("stored")
-        self._mounted = self._hooks("mounted")
-        self._ended = self._hooks("ended")
-        self._judged = self._hooks("judged")
+            for name in _overridden(type(checker)):
+                hooks[name].append((checker, getattr(checker, name)))
+        self._started = hooks["started"]
+        self._completed = hooks["completed"]
+        self._requested = hooks["requested"]
+        self._written = hooks["written"]
+        self._changed = hooks["changed"]
+        self._elsewhere = hooks["elsewhere"]
+        self._damaged = hooks["damaged"]
+        self._power_lost = hooks["power_lost"]
+        self._status = hooks["status"]
+        self._stored = hooks["stored"]
+        self._mounted = hooks["mounted"]
+        self._ended = hooks["ended"]
+        self._judged = hooks["judged"]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -120,14 +141,6 @@ class Panel(Observer):
               volume: Mapping[int, object] | None) -> None:  # fmt: skip
         """The run is over."""
         self._take(now_us, None, self._ended, (now_us, waiting_for, blob, volume))
-
-    def _hooks(self, name: str) -> list[tuple[Checker, Hook]]:
-        plain = getattr(Checker, name)
-        return [
-            (checker, getattr(checker, name))
-            for checker in self.checkers
-            if getattr(type(checker), name) is not plain
-        ]
 
     def _take(
         self,
