@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Protocol
 
-from engine.core.payload_map import Extent, PayloadMap
+from engine.core.extent import Extent
+from engine.core.payload_map import PayloadMap
 from engine.units import PUT_BYTES_MAX
 
 

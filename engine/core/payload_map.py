@@ -7,8 +7,7 @@ request carries the bytes captured at the tap (protocol.md P2, H20).
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from msgspec import Struct
-
+from engine.core.extent import Extent
 from engine.core.messages import Part
 from engine.units import MIB, PUT_BYTES_MAX
 
@@ -17,14 +16,6 @@ Run = tuple[int, int, object, int]
 
 REGION_BYTES = MIB
 """Runs are kept in one short sorted list per region, so a random 4 KiB write costs microseconds."""
-
-
-class Extent(Struct, frozen=True, gc=False):
-    """One request to be: `parts` of data, or zeros (to be cleared) when `parts` is None."""
-
-    offset: int
-    length: int
-    parts: tuple[Part, ...] | None
 
 
 class PayloadMap:

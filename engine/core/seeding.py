@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from enum import Enum, auto
 
+from engine.core.extent import Extent
 from engine.core.messages import (
     Clear,
     Command,
@@ -31,7 +32,6 @@ from engine.core.messages import (
     StoreAnswer,
     VolumeRead,
 )
-from engine.core.payload_map import Extent
 from engine.units import PUT_BYTES_MAX, SECOND_US
 
 TIMER = "seed"

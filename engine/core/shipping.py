@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
 from engine.core.epochs import Batch, EpochQueue
+from engine.core.extent import Extent
 from engine.core.messages import (
     BlobState,
     Clear,
@@ -31,7 +32,6 @@ from engine.core.messages import (
     StoreAnswer,
     Unknown,
 )
-from engine.core.payload_map import Extent
 from engine.core.sent_pages import SentPages
 from engine.units import PUT_BYTES_MAX, SECOND_US
 

@@ -19,7 +19,10 @@ WORKER_DIED: Final = "worker-died"
 
 
 class SwarmSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints; `digest` covers every trace, equal for equal seeds and core."""
+    """What `--json` prints; `digest` covers every trace, equal for equal seeds and core.
+
+    simulator: "interpreted", or "compiled" with what; both have the same traces.
+    """
 
     seed: int
     core: str
@@ -40,6 +43,7 @@ class SwarmSummary(msgspec.Struct, frozen=True, kw_only=True):
     run_twice: int
     boots: Boots | None
     exit_code: int
+    simulator: str = "interpreted"
 
 
 def summarize(
@@ -87,7 +91,12 @@ def summary_lines(summary: SwarmSummary) -> list[str]:
         f" ({summary.disasters_per_s:,.0f}/s), {summary.steps_mean:g} steps and"
         f" {summary.store_requests_mean:g} store requests each, {summary.run_twice} run twice"
     )
-    lines = [head, f"digest {summary.digest}", "", *_finding_lines(summary)]
+    lines = [
+        head,
+        f"digest {summary.digest}; simulator: {summary.simulator}",
+        "",
+        *_finding_lines(summary),
+    ]
     lines += ["", *_columns("claim", "exercised", summary.exercised)]
     lines += ["", *_columns("fault", "fired", summary.fired)]
     lines += [f"note: {text}" for text in summary.accidents]

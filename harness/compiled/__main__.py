@@ -45,6 +45,8 @@ def build(where: Places) -> Path:
         made = scratch / "build"
         made.mkdir()
         _compile(where.checkout, scratch, made)
+        if digest(where) != whole:
+            sys.exit("the sources changed meanwhile: compile again")
         stamp(made, whole)
         made.rename(target)
         _remove_all_but((target.parent / "lock", target))

@@ -1,5 +1,6 @@
 """Which modules are compiled, and whether a build of them is here."""
 
+import ast
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,9 @@ PACKAGES: Final = ("engine.core", "harness.sim", "harness.checkers")
 
 _INTERPRETED: Final = frozenset({
     "__init__.py",  # packages: they are what the compiled modules are put into
-    "account_key.py", "blob_requests.py", "deviations.py", "real_account.py", "request_wire.py",
+    "account_key.py", "real_account.py",  # no disaster runs these
     "catalogue.py",  # it reads an attribute of classes that only their instances have, compiled
 })  # fmt: skip
-"""Structs of msgspec, which make their own machine code, and what a disaster does not run."""
 
 
 def compiled_sources(checkout: Path) -> dict[str, Path]:
@@ -26,8 +26,22 @@ def compiled_sources(checkout: Path) -> dict[str, Path]:
         f"{package}.{source.stem}": source
         for package in PACKAGES
         for source in sorted(checkout.joinpath(*package.split(".")).glob("*.py"))
-        if source.name not in _INTERPRETED
+        if source.name not in _INTERPRETED and not _defines_structs(source)
     }
+
+
+def _defines_structs(source: Path) -> bool:
+    """Whether it has a class with keywords, or msgspec's: compiled, these would be others.
+
+    mypyc drops the keywords of a class statement, and compares instances of a class whose equality
+    is made at run time by identity. Structs are machine code anyway.
+    """
+    classes = (node for node in ast.walk(ast.parse(source.read_bytes()))
+               if isinstance(node, ast.ClassDef))  # fmt: skip
+    return any(
+        node.keywords or any(ast.unparse(base).endswith("Struct") for base in node.bases)
+        for node in classes
+    )
 
 
 def find_build() -> Path | None:

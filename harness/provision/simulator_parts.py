@@ -28,7 +28,10 @@ def folder(places: Places) -> Path:
 
 def current_build(places: Places) -> Path | None:
     """Return the build that fits the sources as they are now, if it is there."""
-    whole = digest(places)
+    try:
+        whole = digest(places)
+    except FileNotFoundError:  # installed without a checkout around it
+        return None
     home = places.cache / "compiled" / whole[:16]
     return home if is_stamped(home, whole) else None
 

@@ -37,16 +37,13 @@ from engine.core.messages import (
 from engine.shell.blob_outcome import is_certain, refusal_of
 from harness.sim import blob_requests as ask
 from harness.sim.blob_requests import PAGE_BYTES, Answer, Request
+from harness.sim.list_request import ListRequest
 
-__all__ = ["ASKS", "BLOB", "CODES", "KINDS", "ListRequest", "outcome_of", "page_values"]
+__all__ = ["ASKS", "BLOB", "CODES", "KINDS", "outcome_of", "page_values"]
 
 BLOB: Final = "db"
 NOT_A_FOOTER: Final = b"\1" * PAGE_BYTES
 ZEROS: Final = bytes(PAGE_BYTES)
-
-
-class ListRequest(Request, frozen=True, kw_only=True):
-    """List Blobs with snapshots and metadata, of this blob alone."""
 
 
 def page_values(parts: tuple[Part, ...]) -> tuple[object, ...]:

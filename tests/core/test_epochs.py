@@ -1,7 +1,7 @@
 """Which writes share an epoch, and which epochs travel together."""
 
 from engine.core.epochs import EpochQueue, Order
-from engine.core.payload_map import Extent
+from engine.core.extent import Extent
 from engine.units import MIB
 
 

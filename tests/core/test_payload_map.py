@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core.extent import Extent
 from engine.core.messages import Part
-from engine.core.payload_map import REGION_BYTES, Extent, PayloadMap
+from engine.core.payload_map import REGION_BYTES, PayloadMap
 from engine.units import MIB, PAGE_BYTES, PUT_BYTES_MAX
 from tests.core.blob_model import page_values
 
