@@ -82,13 +82,21 @@ def _fault_of(point: CrashPoint) -> Fault:
     return faults[-1]
 
 
+def _missed(schedule: Schedule, fault: Fault | None, outcome: Outcome) -> bool:
+    """Whether the fault, or one of its name before it, had no effect."""
+    if fault is None:
+        return False
+    alike = [one for one in schedule.steps if isinstance(one, Fault) and one.fault == fault.fault]
+    return outcome.fired.get(fault.fault, 0) < len(alike)
+
+
 def _take_in(
     result: Exhausted, text: str, schedule: Schedule, fault: Fault | None, outcome: Outcome
 ) -> None:
     number = result.runs
     result.runs += 1
     result.pairs += ", then " in text
-    result.missed += fault is not None and not outcome.fired.get(fault.fault)
+    result.missed += _missed(schedule, fault, outcome)
     for into, more in ((result.exercised, outcome.exercised), (result.fired, outcome.fired)):
         for name, times in more.items():
             into[name] = into.get(name, 0) + times
