@@ -7,15 +7,18 @@ K = mix(mix(mix(volume) xor N) xor P), `mix` being splitmix64's step and G its i
 byte of a page follows from (volume, N, P): a page torn at any byte, or bytes that nobody wrote,
 cannot pass. A page that was never written is all zero. The guest writes the same in C.
 
-Decoding is bulk work: what the pages of a block should be, given the numbers that they show, is
-built beside them in the cache and compared as bytes, so every byte counts. The CRC is affine over
-the bits of N, P and K, so it is looked up in tables instead of being summed.
+Decoding is bulk work. Each page is summed up once, its 64 words weighted by odd constants, modulo
+2**64, and the sum is compared with what it has to be, which follows from (volume, N, P) without
+building the page: a page with one wrong word never passes, one with several by a chance of about
+2**-64. The CRC is affine over the bits of N, P and K and the sum over those of K, so both are
+looked up in tables.
 """
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,19 +54,12 @@ _WORDS: Final = PAGE_BYTES // 8
 _FIRST_FILLER: Final = 4
 _LAST: Final = _WORDS - 1
 _FILLERS: Final = _LAST - _FIRST_FILLER
-_PARTS: Final = 4
-"""Words are looked up in parts of 16 bits."""
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 _NUMBER_LIMIT: Final = 1 << 62
 
 _NAMED_FAULTS: Final = 64
 """Faults of one chunk that are looked at closely: a finding names one, and a bad image has many."""
-_BLOCK_PAGES: Final = 512
-"""Pages that are compared at once: block and expectation together fit the second-level cache."""
 _SALT: Final[Words] = np.arange(1, _FILLERS + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
-_ROW_SALT: Final[Words] = np.concatenate(
-    (np.zeros(_FIRST_FILLER, np.uint64), _SALT, np.zeros(1, np.uint64))
-)
 
 
 def encode_pages(volume: int, write: int, first_page: int, count: int) -> bytes:
@@ -76,7 +72,7 @@ def encode_pages(volume: int, write: int, first_page: int, count: int) -> bytes:
 
 def encode_each(volume: int, numbers: Words, indices: Words) -> bytes:
     """Bytes of pages one after the other: each that of its own write at its own place."""
-    keys, ends = _keys_and_ends(volume, numbers, indices)
+    keys, ends, _ = _derive(_tables(volume), numbers, indices)
     words = np.zeros((len(numbers), _WORDS), dtype="<u8")
     words[:, 0] = _MAGIC
     words[:, 1] = volume
@@ -96,10 +92,10 @@ def decode_pages(
     """
     octets = memoryview(image).cast("B")
     shown = np.empty(len(octets) // PAGE_BYTES, dtype=np.int64)
-    expected = _Expectation(volume)
+    tables = _tables(volume)
     for start in range(0, len(shown), CHUNK_PAGES):
         chunk = octets[start * PAGE_BYTES : (start + CHUNK_PAGES) * PAGE_BYTES]
-        decoded = _decode_chunk(chunk, first_page + start, expected)
+        decoded = _decode_chunk(chunk, first_page + start, tables)
         shown[start : start + len(decoded)] = decoded
     return shown
 
@@ -113,52 +109,19 @@ def decode_chunks(chunks: Iterable[tuple[int, bytes]], volume: int, size_bytes: 
     return shown
 
 
-class _Expectation:
-    """What a block of pages should be; built in one place, for fresh memory costs page faults."""
-
-    def __init__(self, volume: int) -> None:
-        self.volume = volume
-        self.octets = bytearray(_BLOCK_PAGES * PAGE_BYTES)
-        self.words = np.frombuffer(self.octets, dtype="<u8").reshape(-1, _WORDS)
-
-    def fill(self, numbers: Words, indices: Words, keys: Words, ends: Words) -> Words:
-        """Build the block; a page with number 0 should be all zero."""
-        words = self.words[: len(numbers)]
-        np.bitwise_xor(_ROW_SALT, keys[:, None], out=words)
-        words[:, 0] = _MAGIC
-        words[:, 1] = self.volume
-        words[:, 2] = numbers
-        words[:, 3] = indices
-        words[:, _LAST] = ends
-        if not numbers.all():
-            words[numbers == 0] = 0
-        return words
-
-    def equals(self, seen: memoryview) -> bool:
-        """Whether these bytes are the block, byte for byte."""
-        if len(seen) == len(self.octets):
-            return self.octets == seen
-        return self.octets[: len(seen)] == seen
-
-
-def _decode_chunk(octets: memoryview, first_page: int, expected: _Expectation) -> Numbers:
+def _decode_chunk(octets: memoryview, first_page: int, tables: "_Tables") -> Numbers:
     words = np.frombuffer(octets, dtype="<u8").reshape(-1, _WORDS)
     numbers = words[:, 2].copy()
     if not numbers.any() and not words.any():
         return np.zeros(len(words), dtype=np.int64)
     indices = np.arange(first_page, first_page + len(words), dtype=np.uint64)
-    keys, ends = _keys_and_ends(expected.volume, numbers, indices, in_a_row=True)
-    shown = numbers.astype(np.int64)
-    for start in range(0, len(words), _BLOCK_PAGES):
-        block = slice(start, start + _BLOCK_PAGES)
-        should = expected.fill(numbers[block], indices[block], keys[block], ends[block])
-        seen = octets[start * PAGE_BYTES : (start + len(should)) * PAGE_BYTES]
-        if not expected.equals(seen):
-            rows = np.flatnonzero((words[block] != should).any(axis=1))
-            shown[start + rows] = _name_faults(words[block][rows])
-    too_large = np.flatnonzero(numbers >= _NUMBER_LIMIT)
-    if len(too_large):
-        shown[too_large] = _name_faults(words[too_large])
+    _, _, sums = _derive(tables, numbers, indices, in_a_row=True)
+    whole = np.einsum("ij,j->i", words, _WEIGHTS) == sums
+    whole &= (numbers > 0) & (numbers < _NUMBER_LIMIT)
+    shown = numbers.view(np.int64)
+    rows = np.flatnonzero(~whole)
+    if len(rows):
+        shown[rows] = _name_faults(words[rows])
     return shown
 
 
@@ -188,25 +151,35 @@ def _mix(state: Words) -> Words:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _keys_and_ends(
-    volume: int, numbers: Words, indices: Words, *, in_a_row: bool = False
-) -> tuple[Words, Words]:
-    """The key of each page, and its last word, which holds the CRC-32 of the 508 bytes before.
+_WEIGHTS: Final[Words] = _mix(np.arange(1, _WORDS + 1, dtype=np.uint64)) | np.uint64(1)
+"""Odd, so that no change of one word goes unseen."""
+
+
+def _derive(
+    tables: "_Tables", numbers: Words, indices: Words, *, in_a_row: bool = False
+) -> tuple[Words, Words, Words]:
+    """Of each page the key, the last word (the CRC-32 of the 508 bytes before), and the sum.
 
     Neighbours of equal number are looked at once: most pages have the number of the page before.
     """
-    base, tables = _crc_tables(volume)
     starts = np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1))[: len(numbers)]
     lengths = np.diff(starts, append=len(numbers))
     runs = numbers[starts]
-    seed = _mix(np.array([volume], dtype=np.uint64))
-    keys = _mix(np.repeat(_mix(seed ^ runs), lengths) ^ indices)
-    crc = np.repeat(_look_up(tables[0], runs) ^ np.uint32(base), lengths)
-    crc ^= _look_up_row(tables[1], indices) if in_a_row else _look_up(tables[1], indices)
-    crc ^= _look_up(tables[2], keys)
+    keys = _mix(np.repeat(_mix(tables.seed ^ runs), lengths) ^ indices)
+    crc = np.repeat(_look_up(tables.crc_of_number, runs) ^ tables.crc, lengths)
+    of_index = tables.crc_of_index
+    crc ^= _look_up_row(of_index, indices) if in_a_row else _look_up(of_index, indices)
+    sums = indices * _WEIGHTS[3]
+    sums += np.repeat(runs * _WEIGHTS[2] + tables.sum, lengths)
+    octets = keys.astype("<u8").view(np.uint8).reshape(-1, 8)
+    for place in range(8):
+        octet = octets[:, place].astype(np.intp)
+        crc ^= tables.crc_of_key[place].take(octet)
+        sums += tables.sum_of_key[place].take(octet)
     ends = np.zeros(len(numbers), dtype="<u8")
     ends.view("<u4")[1::2] = crc
-    return keys, ends
+    sums += ends * _WEIGHTS[_LAST]
+    return keys, ends, sums
 
 
 def _look_up_row(tables: NDArray[np.uint32], indices: Words) -> NDArray[np.uint32]:
@@ -219,33 +192,66 @@ def _look_up_row(tables: NDArray[np.uint32], indices: Words) -> NDArray[np.uint3
 
 
 def _look_up(tables: NDArray[np.uint32], words: Words) -> NDArray[np.uint32]:
-    """What the four parts of each word change in the CRC; parts that are zero change nothing."""
+    """What each 16 bits of a word change in the CRC, together; zeros change nothing."""
     crc = np.zeros(len(words), dtype=np.uint32)
-    parts = words.astype("<u8").view(np.uint16).reshape(-1, _PARTS)
+    parts = words.astype("<u8").view(np.uint16).reshape(-1, 4)
     used = int(words.max(initial=0)).bit_length()
     for part in range(-(-used // 16)):
         crc ^= tables[part].take(parts[:, part])
     return crc
 
 
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """Of one volume: CRC and sum of the page with N = P = K = 0, and what each part changes.
+
+    By 16 bits of N and P (four tables each), by octets of K (eight).
+    """
+
+    seed: np.uint64
+    crc: np.uint32
+    crc_of_number: NDArray[np.uint32]
+    crc_of_index: NDArray[np.uint32]
+    crc_of_key: NDArray[np.uint32]
+    sum: np.uint64
+    sum_of_key: Words
+
+
 @lru_cache(maxsize=4)
-def _crc_tables(volume: int) -> tuple[int, NDArray[np.uint32]]:
-    """CRC of the page with N = P = K = 0, and what each 16 bits of N, P and K change in it."""
+def _tables(volume: int) -> _Tables:
     plain = np.zeros(_WORDS, dtype="<u8")
     plain[0], plain[1] = _MAGIC, volume
     plain[_FIRST_FILLER:_LAST] = _SALT
-    base = _crc(plain)
-    tables = np.zeros((3, _PARTS, 1 << 16), dtype=np.uint32)
-    for kind in range(3):
-        for bit in range(64):
+    crc = _crc(plain)
+    bits = np.zeros((3, 64), dtype=np.uint32)
+    sums = np.zeros(64, dtype=np.uint64)
+    for bit in range(64):
+        for kind in range(3):
             changed = plain.copy()
             if kind == 2:
                 changed[_FIRST_FILLER:_LAST] ^= np.uint64(1 << bit)
+                sums[bit] = np.dot(changed - plain, _WEIGHTS)
             else:
                 changed[2 + kind] = 1 << bit
-            part, half = tables[kind, bit // 16], 1 << bit % 16
-            part[half : 2 * half] = part[:half] ^ np.uint32(_crc(changed) ^ base)
-    return base, tables
+            bits[kind, bit] = _crc(changed) ^ crc
+    return _Tables(
+        seed=_mix(np.array([volume], dtype=np.uint64))[0],
+        crc=np.uint32(crc),
+        crc_of_number=_combine(bits[0], 16, np.bitwise_xor),
+        crc_of_index=_combine(bits[1], 16, np.bitwise_xor),
+        crc_of_key=_combine(bits[2], 8, np.bitwise_xor),
+        sum=np.dot(plain, _WEIGHTS),
+        sum_of_key=_combine(sums, 8, np.add),
+    )
+
+
+def _combine(bits: NDArray[Any], width: int, join: np.ufunc) -> NDArray[Any]:
+    """From what each of 64 bits changes, what each value of each `width` bits of them changes."""
+    tables = np.zeros((64 // width, 1 << width), dtype=bits.dtype)
+    for bit in range(64):
+        table, half = tables[bit // width], 1 << bit % width
+        table[half : 2 * half] = join(table[:half], bits[bit])
+    return tables
 
 
 def _crc(page: Words) -> int:

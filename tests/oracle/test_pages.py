@@ -80,6 +80,25 @@ def test_a_page_torn_between_two_writes_is_seen(cut: int) -> None:
     assert decode_pages(torn, 1, 7).tolist() == [whole.get(torn, TORN)]
 
 
+@given(first=st.integers(0, 63), second=st.integers(0, 63))
+def test_a_page_with_two_words_exchanged_is_seen(first: int, second: int) -> None:
+    page = encode_pages(1, 5, 7, 1)
+    words = [page[at : at + 8] for at in range(0, PAGE_BYTES, 8)]
+    words[first], words[second] = words[second], words[first]
+    mixed = b"".join(words)
+    assert decode_pages(mixed, 1, 7).tolist() == [5 if mixed == page else TORN]
+
+
+@given(st.lists(st.integers(0, 2), min_size=64, max_size=64))
+def test_a_page_of_words_of_several_writes_is_seen(origin: list[int]) -> None:
+    pages = [encode_pages(1, write, 7, 1) for write in (4, 5, 6)]
+    mixed = b"".join(
+        pages[whose][at : at + 8] for whose, at in zip(origin, range(0, PAGE_BYTES, 8), strict=True)
+    )
+    whole = dict(zip(pages, (4, 5, 6), strict=True))
+    assert decode_pages(mixed, 1, 7).tolist() == [whole.get(mixed, TORN)]
+
+
 def test_a_page_half_zero_is_torn_and_a_zero_page_is_unwritten() -> None:
     page = encode_pages(1, 5, 7, 1)
     assert decode_pages(bytes(PAGE_BYTES), 1).tolist() == [UNWRITTEN]
