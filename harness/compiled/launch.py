@@ -1,7 +1,7 @@
 """Runs a module on a build of the simulator: `python -m harness.compiled.launch BUILD MODULE`.
 
-The packages look into the build first. Where a module is not in it, and where the build is gone, as
-after a set-up meanwhile, they find the source: slower, and the same.
+The packages look into the build first, and find the source of what is not in it. A build that does
+not fit the sources any more, as after a change since the command began, is not used.
 """
 
 import importlib
@@ -9,7 +9,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from harness.compiled.modules import PACKAGES
+from harness.compiled.modules import PACKAGES, find_build
 
 __all__ = ["launch_command", "use_build"]
 
@@ -29,6 +29,7 @@ def use_build(build: Path) -> None:
 
 
 if __name__ == "__main__":
-    use_build(Path(sys.argv[1]))
+    if Path(sys.argv[1]) == find_build():
+        use_build(Path(sys.argv[1]))
     sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

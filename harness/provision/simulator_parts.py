@@ -13,7 +13,7 @@ from harness.provision.places import Places
 from harness.provision.progress import SetupError, run_logged, say
 from harness.provision.stamps import digest_of, is_stamped
 
-__all__ = ["compiler_version", "current_build", "digest", "ensure", "folder"]
+__all__ = ["compiler_version", "current_build", "digest", "ensure", "folder", "sources"]
 
 _READ = ("engine", "harness/checkers", "harness/compiled", "harness/disk", "harness/sim")
 """Folders of the compiled modules and of everything that these import."""
@@ -54,12 +54,16 @@ def ensure(places: Places) -> None:
 
 def digest(places: Places) -> str:
     """Return the digest of the sources, the interpreter and the compiler's version."""
-    root = places.checkout
-    found = [path for name in _READ for path in (root / name).rglob("*.py")]
-    files = sorted([*found, *(root / name for name in _READ_TOO)])
-    names = [str(path.relative_to(root)) for path in files]
+    files = sources(places.checkout)
+    names = [str(path.relative_to(places.checkout)) for path in files]
     python = (sys.version, str(sysconfig.get_config_var("EXT_SUFFIX")))
     return digest_of(files, *names, *python, compiler_version(places))
+
+
+def sources(checkout: Path) -> list[Path]:
+    """Return the files whose contents a build depends on."""
+    found = [path for name in _READ for path in (checkout / name).rglob("*.py")]
+    return sorted([*found, *(checkout / name for name in _READ_TOO)])
 
 
 def compiler_version(places: Places) -> str:
