@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from harness.sim.blob_requests import PAGE_BYTES
+from harness.sim.page_blob import PageBlob
 
 if TYPE_CHECKING:
     from harness.sim.process import Process
@@ -177,16 +178,20 @@ class Calm:
         return bool(told) and (told.get("mp_mark", "none") == "none" or bool(told.get("mp_pin")))
 
     def _converged(self) -> bool:
-        """Whether what would be recovered now is what the volume holds."""
+        """Whether the blob, and what would be recovered now, are what the volume holds."""
         blob, told = self.site.service.blob, self._metadata()
         if blob is None or told.get("mp_intent"):
             return False
         marked = told.get("mp_mark", "none") != "none"
-        row = blob.addressed(told.get("mp_pin", "") if marked else "")
+        points = ("", told.get("mp_pin", "")) if marked else ("",)
+        return all(self._equals_volume(blob, point) for point in points)
+
+    def _equals_volume(self, blob: PageBlob, snapshot: str) -> bool:
+        """Whether the blob, or its snapshot of that id, shows what the volume holds."""
+        row = blob.addressed(snapshot)
         if row is None:
             return False
-        shown = blob.image(told.get("mp_pin", "") if marked else "")
-        image = {page: value for page, value in shown.items() if value is not None}
+        image = {page: value for page, value in blob.image(snapshot).items() if value is not None}
         image.pop(row.length // PAGE_BYTES - 1, None)
         held = self.site.volume.pages
         return image == held or all(

@@ -161,5 +161,4 @@ def test_asked_to_stop_it_tells_what_there_is_so_far() -> None:
 
 def test_a_budget_of_time_ends_it() -> None:
     result = swarm(2, disasters=None, seconds=0.5)
-    assert result.tally.disasters > 0
-    assert result.seconds < 30
+    assert 0 < result.tally.disasters < 100_000
