@@ -115,7 +115,7 @@ def plan_for_profile(profile: Profile, seed: int) -> list[TrialPlan]:
     changes = _changes(profile)
     return plan_trials(
         seed,
-        kills=_kills(profile, besides=len(_RAW) * raws + len(changes)),
+        kills=_kills(profile, changes, besides=len(_RAW) * raws + len(changes)),
         raws=raws,
         fences=0 if fenced is None else fenced.trials,
         least=max([b.acknowledged for b in (loss, rpo) if b is not None], default=100),
@@ -123,8 +123,11 @@ def plan_for_profile(profile: Profile, seed: int) -> list[TrialPlan]:
     )
 
 
-def _kills(profile: Profile, besides: int) -> dict[Mode, int]:
-    """Kills of a ledger workload in each mode; `besides`: trials that end in a kill as well."""
+def _kills(profile: Profile, changes: Sequence[Change], besides: int) -> dict[Mode, int]:
+    """Kills of a ledger workload in each mode; `besides`: trials that end in a kill as well.
+
+    A change that ends in a kill in mid-write, with a ledger, is one of those that are demanded.
+    """
     kills: dict[Mode, int] = dict.fromkeys(MODES, 0)
     loss = profile.bounds("no-acked-loss", NoAckedLossBounds)
     if loss is not None:
@@ -132,6 +135,9 @@ def _kills(profile: Profile, besides: int) -> dict[Mode, int]:
     rpo = profile.bounds("rpo", RpoBounds)
     if rpo is not None:
         kills["async"] = max(kills["async"], rpo.trials)
+    for change in changes:
+        if not change.cut:
+            kills[change.mode] = max(0, kills[change.mode] - 1)
     whole = [profile.demands[c].trials for c in ("rto",) if c in profile.demands]
     whole += [profile.demands[c].trials - besides for c in ("boots",) if c in profile.demands]
     looks = profile.bounds("consumable", ConsumableBounds)
