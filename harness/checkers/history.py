@@ -57,6 +57,10 @@ class Entry:
         self.owed = False
         self.name = kind
 
+    def value_of(self, page: int) -> object | None:
+        """What it writes to that page of its own; None: zeros."""
+        return self.value if self.values is None else self.values.get(page)
+
     def zeroes(self, page: int) -> bool:
         """Whether it writes zeros to that page."""
         if self.values is not None:

@@ -140,7 +140,7 @@ class ImageCollector(Observer):
             return healed, -1
         page = judge.wrong
         owed = history.entry_at(judge.floor.get(page, 0))
-        value = scene.setup.base.get(page) if owed is None else owed.gives(page)
+        value = scene.setup.base.get(page) if owed is None else owed.value_of(page)
         return _image(shown.length, {**healed.pages, page: value}), page
 
 

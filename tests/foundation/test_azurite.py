@@ -1,5 +1,6 @@
 """Azurite in the lab: fresh, listened to, stopped without loss, killed, and without leaks."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -29,15 +30,23 @@ def read_page(running: Azurite, name: str) -> bytes:
         return blob.download_blob().readall()
 
 
+def logged_puts(service: Azurite) -> list[tuple[str, str, int]]:
+    """Puts of pages in the request log, which is written a moment after the answer."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        requests = StoreLog(service.log).requests()
+        puts = [(put.method, put.target, put.status) for put in requests if put.component == "page"]
+        if puts:
+            return puts
+        time.sleep(0.1)
+    return []
+
+
 def test_what_was_acknowledged_survives_a_stop_but_perhaps_not_a_kill(tmp_path: Path) -> None:
     service = Azurite(tmp_path / "azurite")
     with service:
         put_page(service, "one.vhd", b"1" * 512)
-        log = StoreLog(service.log)
-        puts = [request for request in log.requests() if request.component == "page"]
-        assert [(put.method, put.target, put.status) for put in puts] == [
-            ("PUT", "kept/one.vhd", 201)
-        ]
+        assert logged_puts(service) == [("PUT", "kept/one.vhd", 201)]
     assert not service.process.running
     with service:
         assert read_page(service, "one.vhd") == b"1" * 512

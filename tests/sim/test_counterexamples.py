@@ -3,8 +3,8 @@
 forced-failover-meets-a-restart: forced upon a blob whose lease was free, while the primary came
 back and took the lease; the standby then waited for ever for that lease to end.
 
-early-put-of-an-open-interval: ours, not the core's. In order interval a part of the open interval was
-in the live blob, the pinned point showed what the volume held, and that was taken for rest.
+early-put-of-an-open-interval: ours, not the core's. In order interval a part of the open interval
+was in the live blob, the pinned point showed what the volume held, and that was taken for rest.
 """
 
 from pathlib import Path
