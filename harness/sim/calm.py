@@ -120,9 +120,12 @@ class Calm:
             site.ask_failover(self._core, forced=primary.process is not None)
 
     def _wants_a_word(self, phase: str) -> bool:
-        """It does nothing, or waits for the lease of a primary that lives, out of our reach."""
+        """It does nothing, or waits for a primary that lives, out of our reach.
+
+        Such a primary may keep its lease and write without ever hearing an answer (store-deaf).
+        """
         stuck = self.site.world.now_us > self._impatient_us
-        return phase in IDLE or (phase == "fencing" and stuck)
+        return phase in IDLE or (phase in ("suspecting", "confirming", "fencing") and stuck)
 
     # ── is it at rest? ────────────────────────────────────────────────────────────────────────
 
