@@ -12,7 +12,7 @@ points that are acknowledged late (points-honest asks whether there is one).
 
 from harness.checkers.blob_metadata import BlobMetadata
 from harness.checkers.checker import Checker
-from harness.checkers.history import disk_bytes
+from harness.checkers.history import History, disk_bytes
 from harness.checkers.observation import BASE, Mounted, Operation
 from harness.sim.blob_requests import (
     CreateBlob,
@@ -69,7 +69,7 @@ class Fenced(Checker):
             return
         self.count += 1
         by_store = operation.kind == "resize" or self.scene.setup.mode == "sync"
-        if operation.kind == "point" or (by_store and holds(mount, operation)):
+        if operation.kind == "point" or (by_store and holds(mount, operation, self.scene.history)):
             return
         text = f"operation {operation.op} was acknowledged after {mount.node} had mounted"
         self.report(now_us, "acknowledged-after-the-mount", text, operation.first_page)
@@ -108,15 +108,20 @@ class Fenced(Checker):
         self.report(now_us, cause, text, expected=f"requests of {self._owner}", found=node)
 
 
-def holds(mounted: Mounted, operation: Operation) -> bool:
+def holds(mounted: Mounted, operation: Operation, history: History) -> bool:
     """Whether the mounted disk shows the operation, or newer ones, on every page of it."""
     if operation.kind == "resize":
         return mounted.size_bytes == disk_bytes(operation.volume_bytes)
-    if operation.kind not in ("write", "zero") or not operation.pages:
+    own = history.by_op.get(operation.op)
+    if operation.kind not in ("write", "zero") or not operation.pages or own is None:
         return False
     first, zeroes = operation.first_page, operation.kind == "zero"
-    shown = [mounted.image.get(page) for page in range(first, first + operation.pages)]
-    return all(
-        zeroes if value is None else isinstance(value, int) and operation.op <= value < BASE
-        for value in shown
-    )
+    newer = [entry for entry in history.zeros if entry.rank > own.rank]
+    for page in range(first, first + operation.pages):
+        value = mounted.image.get(page)
+        if value is None:
+            if not zeroes and not any(entry.zeroes(page) for entry in newer):
+                return False
+        elif not (isinstance(value, int) and operation.op <= value < BASE):
+            return False
+    return True
