@@ -6,8 +6,8 @@ back and took the lease; the standby then waited for ever for that lease to end.
 early-put-of-an-open-interval: ours, not the core's. In order interval a part of the open interval
 was in the live blob, the pinned point showed what the volume held, and that was taken for rest.
 
-late-answer-to-a-trimmed-write: a checker's. In mode sync a write was answered after a forced takeover
-whose disk showed a newer trim there, which is no second writer.
+late-answer-to-a-trimmed-write: a checker's. In mode sync a write was answered after a forced
+takeover whose disk showed a newer trim there, which is no second writer.
 """
 
 from pathlib import Path
