@@ -109,6 +109,10 @@ class BlobMetadata(Struct, frozen=True, gc=False):
         pairs = [pair for pair in ours if pair[1]]
         return tuple(sorted([*pairs, *self.others]) if self.others else pairs)
 
+    def acks_need_store(self) -> bool:
+        """Whether its owner acknowledges nothing without an answer of the store (H11, H18)."""
+        return self.mode is Mode.SYNC and self.mark in (Mark.NONE, Mark.INTERVAL)
+
     def taken_by(self, owner: str) -> "BlobMetadata":
         """The same state under a new owner, one term later."""
         return replace(self, owner=owner, term=self.term + 1)

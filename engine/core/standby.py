@@ -44,7 +44,7 @@ from engine.core.messages import (
 )
 from engine.core.ownership import Ending, Owned, Ownership
 from engine.core.recovering import Recovering, Step, objection
-from engine.core.settings import Fence, Mode, StandbySettings, surely_over_us
+from engine.core.settings import Fence, StandbySettings, surely_over_us
 from engine.core.standby_phase import AFTER_OWNING, CONFIRMING, DECIDED, FENCING, SUSPECTING, Phase
 from engine.errors import ProtocolError
 from engine.units import SECOND_US
@@ -250,8 +250,7 @@ class StandbyMachine:
         held = state.lease_state in (LeaseState.LEASED, LeaseState.BREAKING)
         # A break gains nothing where local acknowledgements need waiting for all the same (H11).
         metadata = parse_metadata(state.metadata)
-        acks_need_store = metadata.mode is Mode.SYNC
-        by_policy = self._settings.fence is Fence.BREAK and acks_need_store
+        by_policy = self._settings.fence is Fence.BREAK and metadata.acks_need_store()
         # By force also the lease of a primary that only takes it up now.
         break_lease = self._forced or (held and by_policy)
         note = Note("fencing", (("lease", state.lease_state.value),))
@@ -321,9 +320,10 @@ class StandbyMachine:
             trouble = Note("store-trouble", (("during", "mounting"), ("detail", event.detail)))
             return [trouble, *self._own_again(now_us)]
         broke_at = self._ownership.broke_at_us
-        if broke_at is not None and self._metadata.mode is not Mode.SYNC:
+        if broke_at is not None and not self._metadata.acks_need_store():
             # H11: until its authority is surely over the old primary may still acknowledge what
-            # needs no answer of the store: all in mode async, unflushed writes in sync-on-flush.
+            # needs no answer of the store: all in mode async or while it resyncs, unflushed writes
+            # in sync-on-flush.
             self.phase = Phase.DELAYING
             return [SetTimer(RETRY_TIMER, broke_at + surely_over_us(self._settings.lease_seconds))]
         return self._mount()

@@ -104,6 +104,7 @@ class Upkeep:
         """Deletions under way, and the snapshot of each."""
         self._puts_at_point = -1
         self._resume_us = 0
+        self._gave_up = False
         self._size_in_blob = settings.volume_bytes
         self.complaint = ""
         """Why what was asked for is not done yet, where that is the service's doing."""
@@ -146,6 +147,8 @@ class Upkeep:
         size = event.volume_bytes if isinstance(event, ResizeRequested) else 0
         if isinstance(event, ResizeRequested) and not is_size(size):
             return [Reply(event.op, EINVAL)]
+        if size and self._gave_up:
+            return [Reply(event.op, EIO)]
         operation = Operation(event.op, 0, 0, fua=False)
         operation.waits = CHANGE
         self._clients.operations.begin(operation)
@@ -336,7 +339,10 @@ class Upkeep:
         self.complaint = NO_SNAPSHOT
         note = Note("point-refused", (("kind", errand.kind.value),))
         if stopping:
-            return [note, *self._end(now_us, EIO), *self._shipper.pump(now_us)]
+            out = [note, *self._end(now_us, EIO)]
+            if errand.resized:
+                out += self._give_up()
+            return [*out, *self._shipper.pump(now_us)]
         self._errand = None
         self._step = IDLE
         self._errands.appendleft(errand)
@@ -365,3 +371,18 @@ class Upkeep:
         if isinstance(event, Done) or gone:
             self._way.changing.forget_snapshot(sid)
         return []
+
+    def _give_up(self) -> list[Command]:
+        """The volume has a size that the blob gets at the next start, which compares them (H26).
+
+        Until then no other size may be given: one that hides the cut would leave old data there.
+        """
+        self._gave_up = True
+        resizes = [errand for errand in self._errands if errand.volume_bytes]
+        self._errands = deque(errand for errand in self._errands if not errand.volume_bytes)
+        self._limit_writes()
+        out: list[Command] = []
+        for errand in resizes:
+            if errand.operation is not None:
+                out += self._clients.operations.fail(errand.operation, EIO)
+        return out
