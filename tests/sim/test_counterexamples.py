@@ -9,11 +9,11 @@ was in the live blob, the pinned point showed what the volume held, and that was
 late-answer-to-a-trimmed-write: a checker's. In mode sync a write was answered after a forced
 takeover whose disk showed a newer trim there, which is no second writer.
 
-takeover-by-force-during-a-resync: a primary in mode sync that resyncs acknowledges without the store;
-a standby that broke its lease did not wait until its authority was over.
+takeover-by-force-during-a-resync: a primary in mode sync that resyncs acknowledges without the
+store; a standby that broke its lease did not wait until its authority was over.
 
-a-cut-hidden-by-a-later-grow: stopping, with snapshots refused, the blob's shrink was given up; a grow
-that was asked for after it brought the old size back, and with it what had been cut off.
+a-cut-hidden-by-a-later-grow: stopping, with snapshots refused, the blob's shrink was given up; a
+grow that was asked for after it brought the old size back, and with it what had been cut off.
 """
 
 from pathlib import Path
