@@ -7,8 +7,10 @@ After a mount nobody else changes the blob, removes the mounted point, or acknow
 what the mounted disk holds may be where an acknowledgement needs the store and no clock (resizes,
 and writes in mode sync): the answer was late.
 What it does not verify: who holds the lease, reads by an old owner, what a foreign program does,
-points that are acknowledged late (points-honest asks whether there is one).
+points that are acknowledged late (points-honest asks whether there is one), pages that rotted.
 """
+
+from collections.abc import Collection
 
 from harness.checkers.blob_metadata import BlobMetadata
 from harness.checkers.checker import Checker
@@ -68,8 +70,11 @@ class Fenced(Checker):
         if mount is None or operation.error or mount.node == "primary":
             return
         self.count += 1
-        by_store = operation.kind == "resize" or self.scene.setup.mode == "sync"
-        if operation.kind == "point" or (by_store and holds(mount, operation, self.scene.history)):
+        scene = self.scene
+        by_store = operation.kind == "resize" or scene.setup.mode == "sync"
+        if operation.kind == "point":
+            return
+        if by_store and holds(mount, operation, scene.history, scene.rotten):
             return
         text = f"operation {operation.op} was acknowledged after {mount.node} had mounted"
         self.report(now_us, "acknowledged-after-the-mount", text, operation.first_page)
@@ -108,8 +113,13 @@ class Fenced(Checker):
         self.report(now_us, cause, text, expected=f"requests of {self._owner}", found=node)
 
 
-def holds(mounted: Mounted, operation: Operation, history: History) -> bool:
-    """Whether the mounted disk shows the operation, or newer ones, on every page of it."""
+def holds(
+    mounted: Mounted, operation: Operation, history: History, rotten: Collection[int]
+) -> bool:
+    """Whether the mounted disk shows the operation, or newer ones, on every page of it.
+
+    What a page of `rotten` shows that nobody wrote tells nothing of what it held.
+    """
     if operation.kind == "resize":
         return mounted.size_bytes == disk_bytes(operation.volume_bytes)
     own = history.by_op.get(operation.op)
@@ -122,6 +132,8 @@ def holds(mounted: Mounted, operation: Operation, history: History) -> bool:
         if value is None:
             if not zeroes and not any(entry.zeroes(page) for entry in newer):
                 return False
+        elif page in rotten and history.highest(page, value) < 0:
+            continue
         elif not (isinstance(value, int) and operation.op <= value < BASE):
             return False
     return True

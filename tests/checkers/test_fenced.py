@@ -129,3 +129,16 @@ def test_in_mode_sync_an_answer_to_what_the_mounted_disk_lacks_is_told() -> None
     run.failover()
     run.end(flying, promised=False)
     assert run.found() == {("fenced", "acknowledged-after-the-mount")}
+
+
+def test_a_late_answer_is_not_judged_by_a_page_that_rotted_in_the_mounted_disk() -> None:
+    for rotten, found in ((True, False), (False, True)):
+        run = Run()
+        late = run.write(0)
+        run.put(0, late.op)
+        run.blob.store.put(0, (("rotten", late.op),))
+        if rotten:
+            run.panel.damaged(run.now_us, "rest", None, 0)
+        run.failover()
+        run.end(late, promised=False)
+        assert (("fenced", "acknowledged-after-the-mount") in run.found()) is found

@@ -14,6 +14,9 @@ store; a standby that broke its lease did not wait until its authority was over.
 
 a-cut-hidden-by-a-later-grow: stopping, with snapshots refused, the blob's shrink was given up; a
 grow that was asked for after it brought the old size back, and with it what had been cut off.
+
+late-answer-to-a-page-that-rotted: a checker's. The same as the trimmed write, but the page had
+rotted in the blob before it was mounted, so that the disk did not show the write any more.
 """
 
 from pathlib import Path
