@@ -17,6 +17,7 @@ from typing import Annotated, Final
 import typer
 
 from harness.adapters.reference_engine import ReferenceEngine
+from harness.attentive import result_of
 from harness.command_line.certify_progress import progress_on
 from harness.command_line.claims_table import print_claims
 from harness.errors import UsageError
@@ -99,8 +100,7 @@ def run_until_done(request: Request) -> RunRecord:
     """
     stop = StopSignal()
     with _interrupts(stop), ThreadPoolExecutor(1, thread_name_prefix="certify") as runner:
-        future = runner.submit(certify, request, stop)
-        return future.result()
+        return result_of(runner.submit(certify, request, stop))
 
 
 @contextmanager

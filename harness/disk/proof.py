@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from harness.attentive import result_of
 from harness.disk.case import Case, Opinion, Prover
 from harness.disk.content import data_extents
 from harness.disk.expected_ledger import ExpectedLedger
@@ -166,7 +167,7 @@ class _Run:
         try:
             booting = pool.submit(self._step, guest)
             reading = pool.submit(lambda: [self._step(prover) for prover in others])
-            steps = [*reading.result(), booting.result()]
+            steps = [*result_of(reading), result_of(booting)]
             done = True
         finally:
             if not done:

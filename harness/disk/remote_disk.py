@@ -155,6 +155,8 @@ class RemoteDisk:
         while not self._closed:
             connection, reused = self._connection()
             try:
+                if not reused:
+                    self._join(connection)
                 connection.request(method, target, headers=headers)
                 answer = connection.getresponse()
                 body = answer.read()
@@ -174,10 +176,7 @@ class RemoteDisk:
             if time.monotonic() - self._local.used_at < IDLE_S_MAX:
                 return kept, True
             self._drop(kept)
-        fresh = self._connect()
-        self._local.connection = fresh
-        with self._lock:
-            self._open.add(fresh)
+        fresh = self._local.connection = self._connect()
         return fresh, False
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -186,6 +185,15 @@ class RemoteDisk:
             context = ssl.create_default_context()
             return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
         return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+
+    def _join(self, fresh: http.client.HTTPConnection) -> None:
+        """Connect. From then on `close` ends what waits on it, or the disk was closed already."""
+        fresh.connect()
+        fresh.auto_open = 0  # one that `close` closed stays so: nobody would end a new socket
+        with self._lock:
+            if self._closed:
+                raise ConnectionAbortedError
+            self._open.add(fresh)
 
     def _drop(self, connection: http.client.HTTPConnection) -> None:
         connection.close()

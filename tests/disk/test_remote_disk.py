@@ -1,5 +1,6 @@
 """A disk behind a URL: what a refusal, a dead service and a service that dies mean."""
 
+import http.client
 import socket
 import time
 from pathlib import Path
@@ -120,6 +121,27 @@ def test_a_closed_disk_reads_no_more(path: Path) -> None:
         disk.close()
         with pytest.raises(Inconclusive, match="closed"):
             disk.read(0, 512)
+
+
+def test_a_connection_that_comes_to_be_while_the_disk_is_closed_is_not_waited_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(path) as served:
+        disk = RemoteDisk(served.url)
+        before = len(served.requests)
+
+        class ClosedMeanwhile(http.client.HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                disk.close()
+
+        fresh = ClosedMeanwhile(served.url.split("/")[2])
+        monkeypatch.setattr(disk, "_connect", lambda: fresh)
+        monkeypatch.setattr("harness.disk.remote_disk.IDLE_S_MAX", 0.0)
+        with pytest.raises(Inconclusive, match="ConnectionAborted"):
+            disk.read(0, 512)
+        assert fresh.sock is None
+        assert len(served.requests) == before
 
 
 def test_a_url_without_a_host_is_refused() -> None:
