@@ -1,6 +1,5 @@
 """The blob's metadata as a judge reads it: by the documented names, without the engine."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from harness.sim.blob_requests import Metadata
@@ -10,25 +9,37 @@ __all__ = ["BlobMetadata", "read_metadata"]
 _PREFIX = "mp_"
 
 
-@dataclass(frozen=True, slots=True)
 class BlobMetadata:
     """What of the map matters; a value that cannot be read is named in `malformed`.
 
     grow_to, shrink_to: disk bytes that an open intent leads to, else 0; `before`: those it came
-    from.
+    from; `keys`: all of the map, without the prefix of the names.
     """
 
-    term: int
-    owner: str
-    mark: str
-    pin: str
-    before: int
-    grow_to: int
-    shrink_to: int
-    doomed: tuple[str, ...]
-    mounted: bool
-    keys: dict[str, str]
-    malformed: str
+    __slots__ = (
+        "before", "doomed", "grow_to", "keys", "malformed", "mark", "mounted", "owner", "pin",
+        "shrink_to", "term",
+    )  # fmt: skip
+
+    def __init__(self, keys: dict[str, str]) -> None:
+        self.keys = keys
+        self.owner = keys.get("owner", "")
+        self.mark = keys.get("mark", "none")
+        self.pin = keys.get("pin", "")
+        self.mounted = keys.get("state", "") == "mounted"
+        self.doomed = tuple([sid for sid in keys.get("doomed", "").split(",") if sid])
+        self.term = _number(keys.get("term", ""))
+        direction, self.before, after = _intent(keys.get("intent", ""))
+        self.grow_to = after if direction == "grow" else 0
+        self.shrink_to = after if direction == "shrink" else 0
+        self.malformed = ""
+        for key in ("version", "term", "owner"):
+            if not keys.get(key):
+                self.malformed = self.malformed or key
+        if self.term < 0:
+            self.malformed = self.malformed or "term"
+        if direction not in ("", "grow", "shrink"):
+            self.malformed = self.malformed or "intent"
 
     @property
     def intent(self) -> bool:
@@ -39,27 +50,9 @@ class BlobMetadata:
 @lru_cache(maxsize=4096)
 def read_metadata(pairs: Metadata) -> BlobMetadata:
     """Read a map."""
-    keys = {key[len(_PREFIX) :]: value for key, value in pairs if key.startswith(_PREFIX)}
-    malformed = next((key for key in ("version", "term", "owner") if not keys.get(key)), "")
-    term = _number(keys.get("term", ""))
-    direction, before, after = _intent(keys.get("intent", ""))
-    if term < 0:
-        malformed = malformed or "term"
-    if direction not in ("", "grow", "shrink"):
-        malformed = malformed or "intent"
-    return BlobMetadata(
-        term=term,
-        owner=keys.get("owner", ""),
-        mark=keys.get("mark", "none"),
-        pin=keys.get("pin", ""),
-        before=before,
-        grow_to=after if direction == "grow" else 0,
-        shrink_to=after if direction == "shrink" else 0,
-        doomed=tuple(sid for sid in keys.get("doomed", "").split(",") if sid),
-        mounted=keys.get("state", "") == "mounted",
-        keys=keys,
-        malformed=malformed,
-    )
+    return BlobMetadata({
+        key[len(_PREFIX) :]: value for key, value in pairs if key.startswith(_PREFIX)
+    })  # fmt: skip
 
 
 def _number(text: str) -> int:

@@ -1,7 +1,5 @@
 """What a failover would recover now (protocol.md): a pinned snapshot, the live blob, or nothing."""
 
-from dataclasses import dataclass
-
 from harness.checkers.blob_metadata import BlobMetadata
 from harness.sim.blob_state import BlobState
 
@@ -10,13 +8,23 @@ __all__ = ["NOTHING", "Designated", "designate"]
 FOOTER_BYTES = 512
 
 
-@dataclass(frozen=True, slots=True)
 class Designated:
     """kind: "nothing", "point" (the snapshot of that id) or "live"; size of the disk in bytes."""
 
-    kind: str
-    snapshot: str = ""
-    size_bytes: int = 0
+    __slots__ = ("kind", "size_bytes", "snapshot")
+
+    def __init__(self, kind: str, snapshot: str = "", size_bytes: int = 0) -> None:
+        self.kind = kind
+        self.snapshot = snapshot
+        self.size_bytes = size_bytes
+
+    def same(self, other: "Designated") -> bool:
+        """Whether both name one image."""
+        return (
+            self.kind == other.kind
+            and self.snapshot == other.snapshot
+            and self.size_bytes == other.size_bytes
+        )
 
 
 NOTHING = Designated("nothing")

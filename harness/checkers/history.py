@@ -9,12 +9,10 @@ sizes are compared as disks show them, in whole MiB.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from itertools import compress
-from operator import is_not
 from typing import Final
 
 from harness.checkers.observation import BASE, NEVER, Operation
+from harness.sim.blob_requests import PutPages
 
 __all__ = ["MIB", "PAGE_BYTES", "SIZE", "Entry", "History", "disk_bytes"]
 
@@ -23,7 +21,6 @@ MIB: Final = 1 << 20
 SIZE: Final = -1
 FEW_PAGES: Final = 64
 """So many pages are looked at one by one, whatever they hold."""
-IS_SOMETHING: Final = partial(is_not, None)
 
 
 def disk_bytes(volume_bytes: int) -> int:
@@ -203,13 +200,16 @@ class History:
                 return entry
         return None
 
-    def pages_put(self, first: int, values: Sequence[object]) -> Sequence[int]:
+    def pages_put(self, request: PutPages) -> Sequence[int]:
         """Of the pages that a put writes those that matter: zeros where nothing was do not."""
+        values, some = request.pages, request.some
+        first = request.offset // PAGE_BYTES
         end = first + len(values)
-        if len(values) <= FEW_PAGES or None not in values:
-            return range(first, end)
-        written = compress(range(first, end), map(IS_SOMETHING, values))
-        return sorted({*written, *self.touched_in(first, end)})
+        if some is None:
+            if len(values) <= FEW_PAGES or None not in values:
+                return range(first, end)
+            some = tuple([at for at, value in enumerate(values) if value is not None])
+        return sorted({*[first + at for at in some], *self.touched_in(first, end)})
 
     def touched_in(self, first: int, end: int) -> tuple[int, ...]:
         """Pages that anything but zeros was ever written to, from `first` to `end`."""

@@ -5,6 +5,8 @@ The runner calls the hooks of `Observer` in the order in which things happen. Po
 are integer microseconds of the run's clock. Page values are opaque and unique: the number of the
 operation that wrote them, `BASE + n` for what the volume held before, absent for zeros.
 
+What is made once an event is a plain class: a dataclass's `__init__` is never compiled.
+
 Nothing here imports the engine: requests and answers are those of the page-blob model
 (harness.sim.blob_requests), status and metadata are read by their documented names.
 """
@@ -50,7 +52,6 @@ class RunSetup:
     points_keep: int = 0
 
 
-@dataclass(slots=True)
 class Operation:
     """One operation of a client or operator; mutable, completed in place.
 
@@ -59,34 +60,52 @@ class Operation:
     said "protected". session: which start of the primary's process took it.
     """
 
-    op: int
-    kind: OperationKind
-    first_page: int = 0
-    pages: int = 0
-    volume_bytes: int = 0
-    fua: bool = False
-    invoked: int = NEVER
-    invoked_us: int = NEVER
-    completed: int = NEVER
-    completed_us: int = NEVER
-    error: int = 0
-    promised: bool = False
-    session: int = 0
+    __slots__ = (
+        "completed", "completed_us", "error", "first_page", "fua", "invoked", "invoked_us", "kind",
+        "op", "pages", "promised", "session", "volume_bytes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        op: int,
+        kind: OperationKind,
+        first_page: int = 0,
+        pages: int = 0,
+        volume_bytes: int = 0,
+        fua: bool = False,
+    ) -> None:
+        self.op = op
+        self.kind: OperationKind = kind
+        self.first_page = first_page
+        self.pages = pages
+        self.volume_bytes = volume_bytes
+        self.fua = fua
+        self.invoked = NEVER
+        self.invoked_us = NEVER
+        self.completed = NEVER
+        self.completed_us = NEVER
+        self.error = 0
+        self.promised = False
+        self.session = 0
 
 
-@dataclass(frozen=True, slots=True)
 class StatusSample:
     """What a node says of itself at a moment, and what a judge may compare it with.
 
     role: "primary" or "standby"; phase as the node names it; lag in microseconds and bytes.
     """
 
-    role: str
-    node: str
-    phase: str
-    protected: bool
-    lag_us: int
-    lag_bytes: int
+    __slots__ = ("lag_bytes", "lag_us", "node", "phase", "protected", "role")
+
+    def __init__(
+        self, role: str, node: str, phase: str, protected: bool, lag_us: int, lag_bytes: int
+    ) -> None:
+        self.role = role
+        self.node = node
+        self.phase = phase
+        self.protected = protected
+        self.lag_us = lag_us
+        self.lag_bytes = lag_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,7 @@ class OrderedOnce(Checker):
     def written(self, now_us: int, node: str, request: Request, blob: PageBlob) -> None:
         """Compare each page that was written with what it showed before."""
         if isinstance(request, PutPages):
-            first = request.offset // PAGE_BYTES
-            self._put(now_us, node, first, request.pages, blob.length // PAGE_BYTES - 1)
+            self._put(now_us, node, request, blob.length // PAGE_BYTES - 1)
         elif isinstance(request, ClearPages):
             self._clear(now_us, node, request)
 
@@ -48,12 +47,11 @@ class OrderedOnce(Checker):
         elif isinstance(request, SetProperties) and request.length is not None:
             self._cut(request.length)
 
-    def _put(
-        self, now_us: int, node: str, first: int, values: tuple[object, ...], last: int
-    ) -> None:
+    def _put(self, now_us: int, node: str, request: PutPages, last: int) -> None:
+        values, first = request.pages, request.offset // PAGE_BYTES
         history, rank_of = self.scene.history, self._rank
         by_op, base = history.by_op, history.base
-        for page in history.pages_put(first, values):
+        for page in history.pages_put(request):
             value = values[page - first]
             if isinstance(value, bytes) or page >= last:
                 continue

@@ -3,10 +3,13 @@
 The panel brings the shared scene up to date first, then calls each checker that overrides the
 hook. A checker that breaks down is taken off the panel and reported as CHECKER_ERROR: its claim is
 then not exercised, so that nobody takes it for kept. If the scene breaks down, that holds for all.
+
+Every hook here looks alike and is written out all the same: called by name, hooks are compiled
+calls; through a list of bound methods they would be the slowest part of a run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from harness.checkers.checker import Checker
 from harness.checkers.finding import CHECKER_ERROR, Finding
@@ -16,9 +19,6 @@ from harness.sim.blob_requests import Answer, PageWrite, Request, SetProperties
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["Panel"]
-
-Hook = Callable[..., None]
-
 
 HOOKS: Final = (
     "started", "completed", "requested", "written", "changed", "elsewhere", "damaged",
@@ -47,11 +47,14 @@ class Panel(Observer):
         self.errors: list[Finding] = []
         self._off: dict[str, str] = {}
         self._blind = False
-        hooks: dict[str, list[tuple[Checker, Hook]]] = {name: [] for name in HOOKS}
+        self._asked: Checker | None = None
+        """Who is looking now; None: the scene."""
+        hooks: dict[str, list[Checker]] = {name: [] for name in HOOKS}
         for checker in self.checkers:
             checker.scene = self.scene
             for name in _overridden(type(checker)):
-                hooks[name].append((checker, getattr(checker, name)))
+                hooks[name].append(checker)
+        self._hooks = hooks
         self._started = hooks["started"]
         self._completed = hooks["completed"]
         self._requested = hooks["requested"]
@@ -69,8 +72,11 @@ class Panel(Observer):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Everything found so far, in the order of the moments when it was found."""
-        found = [finding for checker in self.checkers for finding in checker.findings]
-        return tuple(sorted([*found, *self.errors], key=lambda finding: finding.at_us))
+        found: list[Finding] = []
+        for checker in self.checkers:
+            found += checker.findings
+        found += self.errors
+        return tuple(sorted(found, key=lambda finding: finding.at_us)) if found else ()
 
     @property
     def exercised(self) -> dict[str, int]:
@@ -82,103 +88,185 @@ class Panel(Observer):
 
     def started(self, setup: RunSetup) -> None:
         """Before anything else."""
-        self._take(0, self.scene.started, self._started, (setup,))
+        if self._blind:
+            return
+        try:
+            self.scene.started(setup)
+            for checker in self._started:
+                self._asked = checker
+                checker.started(setup)
+            self._judge(0)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(0, error)
 
     def invoked(self, now_us: int, operation: Operation) -> None:
         """A client or operator asks."""
-        self._take(now_us, self.scene.invoked, (), (now_us, operation))
+        if self._blind:
+            return
+        try:
+            self.scene.invoked(now_us, operation)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def completed(self, now_us: int, operation: Operation) -> None:
         """It was answered."""
-        often = operation.kind not in ("resize", "point")
-        hooks = self._completed if often else self._requested
-        self._take(now_us, self.scene.completed, hooks, (now_us, operation))
+        if self._blind:
+            return
+        try:
+            self.scene.completed(now_us, operation)
+            if operation.kind in ("resize", "point"):
+                for checker in self._requested:
+                    self._asked = checker
+                    checker.requested(now_us, operation)
+            else:
+                for checker in self._completed:
+                    self._asked = checker
+                    checker.completed(now_us, operation)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def applied(
         self, now_us: int, node: str, request: Request, _answer: Answer, blob: PageBlob
     ) -> None:
         """The store applied a request that changed the blob or its snapshots."""
-        if isinstance(request, SetProperties) and request.length is None:
+        if self._blind or (isinstance(request, SetProperties) and request.length is None):
             return
         scene = self.scene
-        arguments = (now_us, node, request, blob)
-        if scene.blob is not None and blob is not scene.blob:
-            self._take(now_us, None, self._elsewhere, arguments)
-        elif isinstance(request, PageWrite):
-            self._take(now_us, scene.written, self._written, arguments)
-        else:
-            self._take(now_us, scene.changed, self._changed, arguments)
+        try:
+            if scene.blob is not None and blob is not scene.blob:
+                for checker in self._elsewhere:
+                    self._asked = checker
+                    checker.elsewhere(now_us, node, request, blob)
+            elif isinstance(request, PageWrite):
+                scene.written(now_us, node, request, blob)
+                for checker in self._written:
+                    self._asked = checker
+                    checker.written(now_us, node, request, blob)
+            else:
+                scene.changed(now_us, node, request, blob)
+                for checker in self._changed:
+                    self._asked = checker
+                    checker.changed(now_us, node, request, blob)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def damaged(self, now_us: int, where: str, request: Request | None, page: int) -> None:
         """Bytes were damaged."""
-        self._take(now_us, self.scene.damaged, self._damaged, (now_us, where, request, page))
+        if self._blind:
+            return
+        try:
+            self.scene.damaged(now_us, where, request, page)
+            for checker in self._damaged:
+                self._asked = checker
+                checker.damaged(now_us, where, request, page)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def local(self, now_us: int, operation: Operation) -> None:
         """An operation took effect in the primary's volume."""
-        self._take(now_us, self.scene.local, (), (now_us, operation))
+        if self._blind:
+            return
+        try:
+            self.scene.local(now_us, operation)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def power_lost(self, now_us: int, pages: Mapping[int, object | None]) -> None:
         """The primary's volume lost its cache."""
-        self._take(now_us, self.scene.power_lost, self._power_lost, (now_us, pages))
+        if self._blind:
+            return
+        try:
+            self.scene.power_lost(now_us, pages)
+            for checker in self._power_lost:
+                self._asked = checker
+                checker.power_lost(now_us, pages)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def process(self, now_us: int, node: str, what: str) -> None:
         """A process was started, killed, paused, woken or stopped."""
-        self._take(now_us, self.scene.process, (), (now_us, node, what))
+        if self._blind:
+            return
+        try:
+            self.scene.process(now_us, node, what)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def status(self, now_us: int, sample: StatusSample) -> None:
         """What a node says of itself."""
-        self._take(now_us, None, self._status, (now_us, sample))
+        if self._blind:
+            return
+        try:
+            for checker in self._status:
+                self._asked = checker
+                checker.status(now_us, sample)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def stored(self, now_us: int, node: str, where: str, size_bytes: int) -> None:
         """Volume data was kept elsewhere."""
-        self._take(now_us, None, self._stored, (now_us, node, where, size_bytes))
+        if self._blind:
+            return
+        try:
+            for checker in self._stored:
+                self._asked = checker
+                checker.stored(now_us, node, where, size_bytes)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def mounted(self, now_us: int, mounted: Mounted) -> None:
         """A standby handed the disk over."""
-        self._take(now_us, self.scene.mounted, self._mounted, (now_us, mounted))
+        if self._blind:
+            return
+        try:
+            self.scene.mounted(now_us, mounted)
+            for checker in self._mounted:
+                self._asked = checker
+                checker.mounted(now_us, mounted)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
     def ended(self, now_us: int, waiting_for: str, blob: PageBlob | None,
               volume: Mapping[int, object] | None) -> None:  # fmt: skip
         """The run is over."""
-        self._take(now_us, None, self._ended, (now_us, waiting_for, blob, volume))
-
-    def _take(
-        self,
-        now_us: int,
-        scene: Hook | None,
-        hooks: Sequence[tuple[Checker, Hook]],
-        arguments: tuple[Any, ...],
-    ) -> None:
-        """Show the event to the scene, then to the checkers."""
         if self._blind:
             return
-        checker = None
         try:
-            if scene is not None:
-                scene(*arguments)
-            for pair in hooks:
-                checker = pair[0]
-                pair[1](*arguments)
-            checker = None
-            if self.scene.breaches:
-                for breach in self.scene.take_breaches():
-                    for pair in self._judged:
-                        checker = pair[0]
-                        pair[1](now_us, breach)
-        except Exception as error:  # noqa: BLE001 - a judge that broke down must not end the run
-            self._broke_down(now_us, checker, error)
+            for checker in self._ended:
+                self._asked = checker
+                checker.ended(now_us, waiting_for, blob, volume)
+            self._judge(now_us)
+        except Exception as error:  # noqa: BLE001 - as said above
+            self._broke_down(now_us, error)
 
-    def _broke_down(self, now_us: int, checker: Checker | None, error: Exception) -> None:
+    def _judge(self, now_us: int) -> None:
+        """After each event: tell what is not admissible, if anything is."""
+        self._asked = None
+        if self.scene.breaches:
+            for breach in self.scene.take_breaches():
+                for checker in self._judged:
+                    self._asked = checker
+                    checker.judged(now_us, breach)
+            self._asked = None
+
+    def _broke_down(self, now_us: int, error: Exception) -> None:
         """Take the checker off the panel; all of them, if it was the scene."""
+        checker, self._asked = self._asked, None
         self._blind = checker is None
         for gone in self.checkers if checker is None else [checker]:
             self._off.setdefault(gone.claim, type(error).__name__)
-        for hooks in (
-            self._started, self._completed, self._requested, self._written, self._changed,
-            self._elsewhere, self._damaged, self._power_lost, self._status, self._stored,
-            self._mounted, self._ended, self._judged,
-        ):  # fmt: skip
-            hooks[:] = [pair for pair in hooks if pair[0].claim not in self._off]
+        for hooks in self._hooks.values():
+            hooks[:] = [other for other in hooks if other.claim not in self._off]
         who = "the scene" if checker is None else checker.claim
         cause = f"{'scene' if checker is None else checker.claim}-{type(error).__name__}"
         text = f"{who} broke down, so nothing is known of it: {type(error).__name__}: {error}"

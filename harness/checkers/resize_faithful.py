@@ -31,7 +31,7 @@ class ResizeFaithful(Checker):
     def written(self, now_us: int, _node: str, request: Request, blob: PageBlob) -> None:
         """Follow footers that are put or overwritten."""
         if isinstance(request, PutPages):
-            self._put(request.offset // PAGE_BYTES, request.pages)
+            self._put(request)
         elif isinstance(request, ClearPages):
             first = request.offset // PAGE_BYTES
             end = first + request.length // PAGE_BYTES
@@ -72,12 +72,13 @@ class ResizeFaithful(Checker):
                 now_us, breach.cause, breach.text, breach.page, breach.expected, breach.found
             )
 
-    def _put(self, first: int, values: tuple[object, ...]) -> None:
+    def _put(self, request: PutPages) -> None:
+        values, first = request.pages, request.offset // PAGE_BYTES
         end = first + len(values)
         if self._footers:
             self._footers = [page for page in self._footers if not first <= page < end]
         if isinstance(values[-1], bytes) or isinstance(values[0], bytes):
-            pages = self.scene.history.pages_put(first, values)
+            pages = self.scene.history.pages_put(request)
             new = [page for page in pages if isinstance(values[page - first], bytes)]
             self._footers = sorted([*self._footers, *new])
 

@@ -16,7 +16,7 @@ from harness.checkers.observation import Mounted, Operation, RunSetup
 from harness.checkers.replication_lag import ReplicationLag
 from harness.checkers.verdict import find_breach
 from harness.checkers.volume_shadow import VolumeShadow
-from harness.sim.blob_requests import PageWrite, PutPages, Request
+from harness.sim.blob_requests import Metadata, PageWrite, PutPages, Request
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["NO_SETUP", "Scene"]
@@ -24,6 +24,8 @@ __all__ = ["NO_SETUP", "Scene"]
 NO_SETUP = RunSetup(
     mode="sync", order="strict", volume_bytes=0, base={}, rpo_us=0, rpo_bytes=0, live_us=0
 )
+
+NO_METADATA = read_metadata(())
 
 
 class Scene:
@@ -41,7 +43,9 @@ class Scene:
         self.volume = VolumeShadow()
         self.lag = ReplicationLag(self.history)
         self.blob: PageBlob | None = None
-        self.metadata: BlobMetadata = read_metadata(())
+        self.metadata: BlobMetadata = NO_METADATA
+        self._map: Metadata = ()
+        """The map that `metadata` was read from."""
         self.designated: Designated = NOTHING
         self.judge: ImageJudge | None = None
         self.mount: Mounted | None = None
@@ -120,7 +124,7 @@ class Scene:
         first = request.offset // PAGE_BYTES
         end = first + request.length // PAGE_BYTES
         if isinstance(request, PutPages):
-            judge.changed(self.history.pages_put(first, request.pages))
+            judge.changed(self.history.pages_put(request))
         else:
             judge.changed(self.history.touched_in(first, end))
         self._settle()
@@ -129,7 +133,9 @@ class Scene:
         """Length, metadata or snapshots of the blob were changed."""
         self.version += 1
         self.blob = blob
-        self.metadata = read_metadata(blob.metadata)
+        if blob.metadata is not self._map:
+            self._map = blob.metadata
+            self.metadata = read_metadata(blob.metadata)
         self._designate(designate(blob, self.metadata), blob)
 
     def mounted(self, _now_us: int, mounted: Mounted) -> None:
@@ -162,7 +168,7 @@ class Scene:
     def _designate(self, designated: Designated, blob: PageBlob) -> None:
         """Another image may be the one to recover."""
         before, self.designated = self.designated, designated
-        if designated == before:
+        if designated.same(before):
             return
         if designated.kind == "nothing":
             self.judge = None

@@ -7,16 +7,11 @@ what it keeps. A page that is absent reads as zeros and is not listed.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import partial
-from itertools import compress
-from operator import is_not
-from typing import Final
 
 from harness.sim.blob_requests import PAGE_BYTES, Ranges
 
 Pages = dict[int, object]
 """Page index to its value."""
-IS_SOMETHING: Final = partial(is_not, None)
 
 
 class PageStore:
@@ -28,10 +23,17 @@ class PageStore:
         self.pages: Pages = {}
         self.before: list[Pages] = []
 
-    def put(self, first: int, values: Sequence[object]) -> None:
-        """Write one value a page from page `first`; None is zeros, and leaves the page absent."""
-        if None in values:
-            self._put_with_zeros(first, values)
+    def put(
+        self, first: int, values: tuple[object, ...], some: tuple[int, ...] | None = None
+    ) -> None:
+        """Write one value a page from page `first`; None is zeros, and leaves the page absent.
+
+        some: the places in `values` that are not None, where that is known.
+        """
+        if some is None and None in values:
+            some = tuple([at for at, value in enumerate(values) if value is not None])
+        if some is not None:
+            self._put_with_zeros(first, values, some)
             return
         if self.before:
             self._keep(range(first, first + len(values)))
@@ -40,13 +42,11 @@ class PageStore:
         else:
             self.pages.update(zip(range(first, first + len(values)), values, strict=True))
 
-    def _put_with_zeros(self, first: int, values: Sequence[object]) -> None:
-        end = first + len(values)
-        self.clear(first, end)
-        there = list(map(IS_SOMETHING, values))
-        written = dict(
-            zip(compress(range(first, end), there), compress(values, there), strict=True)
-        )
+    def _put_with_zeros(
+        self, first: int, values: tuple[object, ...], some: tuple[int, ...]
+    ) -> None:
+        self.clear(first, first + len(values))
+        written = {first + at: values[at] for at in some}
         if self.before:
             self._keep(written)
         self.pages.update(written)

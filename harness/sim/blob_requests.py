@@ -64,11 +64,13 @@ class PutPages(PageWrite, frozen=True, kw_only=True):
 
     None is a page of zeros, which is then absent (the service would list it); simulations only.
 
-    `digest` says what kind of Content-MD5 came with it.
+    `digest` says what kind of Content-MD5 came with it. `some` tells the places in `pages` that
+    are not None, in ascending order, where almost all are: thousands need not be looked at then.
     """
 
     pages: tuple[object, ...]
     digest: str = NO_DIGEST
+    some: tuple[int, ...] | None = None
 
 
 class ClearPages(PageWrite, frozen=True, kw_only=True):

@@ -56,8 +56,8 @@ class Calm:
         node = site.nodes[self._core]
         world = site.world
         world.tell("phase", "world", f"calm: {self._core} and its links are healed for good")
-        for hook in world.watch.calm:
-            hook(world.now_us)
+        for observer in world.watch.calm:
+            observer.calm(world.now_us)
         script.heal_node(node)
         if self._core != "primary":
             self._keep_down(site.nodes["primary"].process)

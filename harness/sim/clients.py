@@ -47,8 +47,8 @@ class Clients:
         operation.session = process.session
         self.operations.append(operation)
         self.open[op] = operation
-        for hook in world.watch.invoked:
-            hook(world.now_us, operation)
+        for observer in world.watch.invoked:
+            observer.invoked(world.now_us, operation)
         process.deliver(event)
         return True
 
@@ -56,8 +56,8 @@ class Clients:
         """The volume has it."""
         if 0 < op <= len(self.operations):
             world = self.site.world
-            for hook in world.watch.local:
-                hook(world.now_us, self.operations[op - 1])
+            for observer in world.watch.local:
+                observer.local(world.now_us, self.operations[op - 1])
 
     def reply(self, process: "Process", op: int, error: int) -> None:
         """The primary answers an operation."""
@@ -71,8 +71,8 @@ class Clients:
         operation.promised = protected and not error
         operation.completed, operation.completed_us = world.next_turn(), world.now_us
         world.trace.append((world.now_us, 60, op, error))
-        for hook in world.watch.completed:
-            hook(world.now_us, operation)
+        for observer in world.watch.completed:
+            observer.completed(world.now_us, operation)
 
     def hang_up(self) -> None:
         """The process is gone: what is open will never be answered."""

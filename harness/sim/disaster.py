@@ -125,8 +125,8 @@ def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:
     primary = site.nodes["primary"].process
     protects = primary is not None and not site.mounted and site.sample(primary)
     volume = site.volume.pages if protects else None
-    for hook in world.watch.ended:
-        hook(world.now_us, calm.waiting_for, site.service.blob, volume)
+    for observer in world.watch.ended:
+        observer.ended(world.now_us, calm.waiting_for, site.service.blob, volume)
     return calm.waiting_for
 
 

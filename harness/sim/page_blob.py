@@ -124,7 +124,7 @@ class PageBlob(BlobState):
 
     def put_pages(self, now_us: int, request: PutPages) -> Answer:
         """Put Page, update."""
-        self.store.put(request.offset // PAGE_BYTES, request.pages)
+        self.store.put(request.offset // PAGE_BYTES, request.pages, request.some)
         self.changed(now_us)
         return Answer(201, "", self.etag, self.number)
 

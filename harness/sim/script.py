@@ -134,8 +134,8 @@ class Script:
         self.rotten[page] = None
         world = self.site.world
         world.fire("bit-rot", "store")
-        for hook in world.watch.damaged:
-            hook(world.now_us, "rest", None, page)
+        for observer in world.watch.damaged:
+            observer.damaged(world.now_us, "rest", None, page)
         return True
 
     def _kill(self, step: Kill) -> bool:

@@ -70,7 +70,7 @@ class Service:
     def __init__(self, world: World) -> None:
         self.world = world
         self.container = Container()
-        self._tells_answers: list[Callable[..., None]] = world.watch.answered
+        self._tells_answers = world.watch.answered
         self._takers: list[int] = []
         self._strikes: dict[str, Callable[[Asked, Armed], None]] = {
             "request-lost": self._lose, "answer-lost": self._lose_answer,
@@ -96,8 +96,8 @@ class Service:
         asked = Asked(process, command)
         world.requests += 1
         world.trace.append((world.now_us, CODES[asked.kind], node.number, command.id))
-        for hook in world.watch.sent:
-            hook(world.now_us, node.name, asked.request)
+        for observer in world.watch.sent:
+            observer.sent(world.now_us, node.name, asked.request)
         if node.troubled:
             self._send_in_trouble(node, asked)
             return
@@ -127,8 +127,9 @@ class Service:
         world.trace.append((now_us, 50, answer.status, self.container.etags.changes))
         if answer.status < 300 and asked.kind in CHANGES:
             name = asked.node.name
-            for hook in world.watch.applied:
-                hook(now_us, name, request, answer, blob)
+            assert blob is not None
+            for observer in world.watch.applied:
+                observer.applied(now_us, name, request, answer, blob)
         return answer
 
     def _apply_unusual(self, asked: Asked) -> Answer:
@@ -192,8 +193,8 @@ class Service:
         asked.process.deliver(outcome)
 
     def _tell_answer(self, asked: Asked, outcome: StoreAnswer) -> None:
-        for hook in self._tells_answers:
-            hook(self.world.now_us, asked.node.name, asked.request, _named(outcome))
+        for observer in self._tells_answers:
+            observer.answered(self.world.now_us, asked.node.name, asked.request, _named(outcome))
 
     # ── trouble ───────────────────────────────────────────────────────────────────────────────
 
@@ -315,8 +316,8 @@ class Service:
     def _damage(self, asked: Asked, armed: Armed) -> None:
         asked.request = replace(asked.request, digest=ask.DIGEST_WRONG)
         self._fire(armed, asked.node)
-        for hook in self.world.watch.damaged:
-            hook(self.world.now_us, "request", asked.request, -1)
+        for observer in self.world.watch.damaged:
+            observer.damaged(self.world.now_us, "request", asked.request, -1)
         self._leave(asked, self.serve)
 
     def _damage_answer(self, asked: Asked, armed: Armed) -> None:
@@ -324,8 +325,8 @@ class Service:
 
         def reach(asked: Asked, _second: object) -> None:
             self._fire(armed, asked.node)
-            for hook in self.world.watch.damaged:
-                hook(self.world.now_us, "answer", asked.request, -1)
+            for observer in self.world.watch.damaged:
+                observer.damaged(self.world.now_us, "answer", asked.request, -1)
             outcome = Unknown(asked.command.id, "read: the bytes were damaged on the way")
             self.world.at(self.world.now_us + FLIGHT_US, self._finish, asked, outcome)
 

@@ -60,8 +60,8 @@ class Site:
             rpo_us=setup.max_lag_us, rpo_bytes=setup.max_lag_bytes, live_us=LIVE_US,
             volume_id=VOLUME_ID.hex(), label=setup.label,
         )  # fmt: skip
-        for hook in world.watch.started:
-            hook(told)
+        for observer in world.watch.started:
+            observer.started(told)
 
     def dissolve(self) -> None:
         """Let go of what refers to itself, so that memory is free without a search for it."""
@@ -118,8 +118,8 @@ class Site:
     def _process(self, name: str, what: str) -> None:
         world = self.world
         world.trace.append((world.now_us, 70, self.nodes[name].number, len(what)))
-        for hook in world.watch.process:
-            hook(world.now_us, name, what)
+        for observer in world.watch.process:
+            observer.process(world.now_us, name, what)
         world.tell("process", name, what)
 
     def pause(self, name: str, for_us: int) -> bool:
@@ -152,8 +152,8 @@ class Site:
             self.world.fire("torn-cache", "primary")
         if lost:
             self.nodes["primary"].stop_etag = ""
-        for hook in self.world.watch.power_lost:
-            hook(self.world.now_us, lost)
+        for observer in self.world.watch.power_lost:
+            observer.power_lost(self.world.now_us, lost)
         if process is not None:
             self._process("primary", "killed")
         return True
@@ -184,8 +184,9 @@ class Site:
             world.tell("note", node.name, f"{name} {shown}".rstrip())
         if name == "stored":
             fields = dict(note.fields)
-            for hook in world.watch.stored:
-                hook(world.now_us, node.name, str(fields.get("where", "")), fields.get("size", 0))
+            size, where = int(fields.get("size", 0)), str(fields.get("where", ""))
+            for observer in world.watch.stored:
+                observer.stored(world.now_us, node.name, where, size)
         elif node.name == "primary":
             if name in OWNING:
                 self._start_beating(process)
@@ -215,8 +216,8 @@ class Site:
         except (AttributeError, TypeError, ValueError) as error:
             unread = f"{process.node.name}: its status cannot be read: {error}"
             raise CoreError("status", unread) from error
-        for hook in world.watch.status:
-            hook(now_us, told)
+        for observer in world.watch.status:
+            observer.status(now_us, told)
         return protected
 
     # ── heartbeats ────────────────────────────────────────────────────────────────────────────
@@ -314,6 +315,6 @@ class Site:
             name, command.term, command.size_bytes, command.snapshot, image,
             footer if isinstance(footer, bytes) else b"",
         )  # fmt: skip
-        for hook in world.watch.mounted:
-            hook(world.now_us, told)
+        for observer in world.watch.mounted:
+            observer.mounted(world.now_us, told)
         world.tell("mount", name, f"term {command.term} {command.snapshot or 'live blob'}")

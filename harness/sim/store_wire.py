@@ -44,6 +44,7 @@ __all__ = ["ASKS", "BLOB", "CODES", "KINDS", "outcome_of", "page_values"]
 BLOB: Final = "db"
 NOT_A_FOOTER: Final = b"\1" * PAGE_BYTES
 ZEROS: Final = bytes(PAGE_BYTES)
+MANY_PAGES: Final = 64
 
 
 def page_values(parts: tuple[Part, ...]) -> tuple[object, ...]:
@@ -67,11 +68,35 @@ def page_values(parts: tuple[Part, ...]) -> tuple[object, ...]:
     return tuple(values)
 
 
+def _has_zeros(parts: tuple[Part, ...]) -> bool:
+    for part in parts:  # noqa: SIM110 - a generator is slower than the loop
+        if part.payload is None:
+            return True
+    return False
+
+
+def _places_of_something(parts: tuple[Part, ...], values: tuple[object, ...]) -> tuple[int, ...]:
+    """Where values are not None, without a look at those of a part of zeros."""
+    places: list[int] = []
+    start = 0
+    for part in parts:
+        end = start + part.length // PAGE_BYTES
+        if part.payload is not None:
+            places += [at for at in range(start, end) if values[at] is not None]
+        start = end
+    return tuple(places)
+
+
 def _put(command: Put) -> Request:
+    parts = command.parts
+    values = page_values(parts)
+    some: tuple[int, ...] | None = None
+    if len(values) > MANY_PAGES and _has_zeros(parts):
+        some = _places_of_something(parts, values)
     return ask.PutPages(
         blob=BLOB, lease=command.lease, if_match=command.if_match, offset=command.offset,
-        length=command.length, number_eq=command.number, pages=page_values(command.parts),
-        digest=ask.DIGEST_RIGHT,
+        length=command.length, number_eq=command.number, pages=values, digest=ask.DIGEST_RIGHT,
+        some=some,
     )  # fmt: skip
 
 

@@ -47,31 +47,34 @@ HOOKS: Final = tuple(name for name in vars(Observer) if not name.startswith("_")
 
 
 class Watch:
-    """For each hook of Observer the bound methods that override it, looked up once a run."""
+    """For each hook of Observer those who override it, looked up once a run.
 
-    answered: list[Callable[..., None]]
-    applied: list[Callable[..., None]]
-    calm: list[Callable[..., None]]
-    completed: list[Callable[..., None]]
-    damaged: list[Callable[..., None]]
-    ended: list[Callable[..., None]]
-    fault: list[Callable[..., None]]
-    invoked: list[Callable[..., None]]
-    local: list[Callable[..., None]]
-    mounted: list[Callable[..., None]]
-    power_lost: list[Callable[..., None]]
-    process: list[Callable[..., None]]
-    sent: list[Callable[..., None]]
-    started: list[Callable[..., None]]
-    status: list[Callable[..., None]]
-    stored: list[Callable[..., None]]
+    Whoever tells something calls the hook of each of them by its name, so that it is compiled.
+    """
+
+    answered: list[Observer]
+    applied: list[Observer]
+    calm: list[Observer]
+    completed: list[Observer]
+    damaged: list[Observer]
+    ended: list[Observer]
+    fault: list[Observer]
+    invoked: list[Observer]
+    local: list[Observer]
+    mounted: list[Observer]
+    power_lost: list[Observer]
+    process: list[Observer]
+    sent: list[Observer]
+    started: list[Observer]
+    status: list[Observer]
+    stored: list[Observer]
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         for hook in HOOKS:
             setattr(self, hook, [])
         for observer in observers:
             for hook in _overridden(type(observer)):
-                getattr(self, hook).append(getattr(observer, hook))
+                getattr(self, hook).append(observer)
 
 
 _OVERRIDDEN: dict[type, tuple[str, ...]] = {}
@@ -101,7 +104,7 @@ class World:
         self.requests = 0
         self.trace: list[Mark] = []
         self.fired: dict[str, int] = {}
-        self.watch: Any = Watch(observers)
+        self.watch = Watch(observers)
         self.story = story
         self.heap: list[tuple[int, int, Call, Any, Any]] = []
         self.ticket = count(1).__next__
@@ -140,8 +143,8 @@ class World:
         """A fault had a real effect."""
         self.fired[fault] = self.fired.get(fault, 0) + 1
         self.trace.append((self.now_us, 100, self.fired[fault]))
-        for hook in self.watch.fault:
-            hook(self.now_us, fault, node)
+        for observer in self.watch.fault:
+            observer.fault(self.now_us, fault, node)
         if self.story:
             self.story.tell(self.now_us, "fault", node, fault)
 

@@ -153,7 +153,7 @@ def test_images_of_snapshots_equal_copies_made_at_their_time(
     copies: list[dict[int, object]] = []
     for number, (kind, at, count) in enumerate(steps):
         if kind == "put":
-            store.put(at, [number * 10 + step for step in range(count)])
+            store.put(at, tuple(number * 10 + step for step in range(count)))
         elif kind == "clear":
             store.clear(at, at + count)
         elif kind == "take":
