@@ -9,7 +9,6 @@ headers for Blob service operations"; "Blob service error codes".
 """
 
 from collections.abc import Callable
-from itertools import chain
 from typing import Any, Final
 
 from harness.sim.blob_lease import BAD_VALUE, BREAKING, LEASED, refuse_values
@@ -307,7 +306,10 @@ def metadata_size(
 
 def metadata_bytes(request: CreateBlob | SetMetadata | TakeSnapshot) -> int:
     """Names and values together."""
-    return sum(map(len, chain.from_iterable(request.metadata)))
+    size = 0
+    for name, value in request.metadata:
+        size += len(name) + len(value)
+    return size
 
 
 def delete_kind(_blob: BlobState, _now_us: int, request: DeleteBlob) -> Answer | None:

@@ -19,7 +19,7 @@ from harness.sim.calm import Calm
 from harness.sim.script import Script
 from harness.sim.site import LIVE_US, Site
 from harness.sim.system import REFERENCE, System
-from harness.sim.world import CoreError, Story, World
+from harness.sim.world import UNTIL_STOPPED, CoreError, Story, World
 
 __all__ = ["CORE_ERROR", "Outcome", "Story", "run_disaster", "trace_disaster"]
 
@@ -78,15 +78,15 @@ def trace_disaster(
     gc.disable()  # a run makes little garbage that has to be searched for
     try:
         effective, waiting_for, errors = _run(schedule, system, world)
-    finally:
         world.stop()
+        outcome = Outcome(
+            findings=(*panel.findings, *errors), exercised=panel.exercised, fired=world.fired,
+            digest=world.digest(), events=world.events, store_requests=world.requests,
+            steps_effective=effective, simulated_us=world.now_us, waiting_for=waiting_for,
+        )  # fmt: skip
+    finally:
         if collects:
             gc.enable()
-    outcome = Outcome(
-        findings=(*panel.findings, *errors), exercised=panel.exercised, fired=world.fired,
-        digest=world.digest(), events=world.events, store_requests=world.requests,
-        steps_effective=effective, simulated_us=world.now_us, waiting_for=waiting_for,
-    )  # fmt: skip
     return outcome, world.trace
 
 
@@ -121,7 +121,7 @@ def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:
     last_us = schedule.steps[-1].at_us if schedule.steps else 0
     world.run(last_us + AFTERMATH_US)
     calm = Calm(script, site, LIVE_US)
-    world.run(1 << 62)
+    world.run(UNTIL_STOPPED)
     primary = site.nodes["primary"].process
     protects = primary is not None and not site.mounted and site.sample(primary)
     volume = site.volume.pages if protects else None

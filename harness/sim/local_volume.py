@@ -36,9 +36,14 @@ class LocalVolume:
 
     def write(self, first: int, values: tuple[object, ...]) -> None:
         """Write one value a page from page `first`."""
-        if not self.write_through:
-            self._keep(first, first + len(values))
-        self.pages.update(zip(range(first, first + len(values)), values, strict=True))
+        pages, kept = self.pages, self.kept[-1]
+        keeps = not self.write_through
+        page = first
+        for value in values:
+            if keeps and page not in kept:
+                kept[page] = pages.get(page)
+            pages[page] = value
+            page += 1
 
     def zero(self, first: int, end: int) -> None:
         """Make pages read zero."""
@@ -116,12 +121,6 @@ class LocalVolume:
             else:
                 self.pages[page] = value
         return lost, len(cached) - len(lost)
-
-    def _keep(self, first: int, end: int) -> None:
-        kept, pages = self.kept[-1], self.pages
-        for page in range(first, end):
-            if page not in kept:
-                kept[page] = pages.get(page)
 
 
 def _run(start: int, values: list[object]) -> tuple[int, int, object]:

@@ -16,6 +16,7 @@ from harness.sim import blob_conditions as refuse
 from harness.sim.blob_pages import Pages, PageStore, byte_ranges
 from harness.sim.blob_requests import (
     DIGEST_RIGHT,
+    NUMBER_MAX,
     PAGE_BYTES,
     PUT_BYTES_MAX,
     AcquireLease,
@@ -42,6 +43,7 @@ from harness.sim.blob_state import BlobState, SnapshotState
 EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """What the caller's clock calls 0, in snapshot ids."""
 DAY_US: Final = 86_400_000_000
+TWO_DIGITS: Final = [f"{number:02}" for number in range(60)]
 
 DELETED: Final = Answer(202)
 
@@ -52,9 +54,18 @@ class PageBlob(BlobState):
     __slots__ = ()
 
     def apply(self, now_us: int, request: Request) -> Answer:
-        """Carry the request out, or refuse it and change nothing."""
-        if type(request) is PutPages and self._sound(now_us, request):
-            return self.put_pages(now_us, request)
+        """Carry the request out, or refuse it and change nothing.
+
+        Most requests are of three kinds, and nothing is wrong with them: that is seen at one look.
+        """
+        if type(request) is PutPages:
+            if self._sound(now_us, request):
+                return self.put_pages(now_us, request)
+        elif type(request) is ReadProperties:
+            if self._readable(now_us, request):
+                return self._properties(now_us)
+        elif type(request) is SetProperties and self._raises(now_us, request):
+            return self.set_properties(now_us, request)
         checks, act = TABLE[type(request)]
         for check in checks:
             refusal = check(self, now_us, request)
@@ -62,8 +73,33 @@ class PageBlob(BlobState):
                 return refusal
         return act(self, now_us, request)
 
+    def _readable(self, now_us: int, head: ReadProperties) -> bool:
+        """Whether nothing can refuse it; without a lease id nothing asks for the lease."""
+        lease = head.lease
+        return (
+            (lease is None or (lease == self.lease.id and self.lease.locked(now_us)))
+            and head.if_match is None
+            and head.if_none_match is None
+            and not head.snapshot
+        )
+
+    def _raises(self, now_us: int, request: SetProperties) -> bool:
+        """Whether it raises the sequence number, and nothing can refuse it."""
+        number = request.number
+        return (
+            number is not None
+            and request.action == "max"
+            and request.length is None
+            and 0 <= number <= NUMBER_MAX
+            and request.lease == self.lease.id
+            and self.lease.locked(now_us)
+            and request.if_match is None
+            and request.if_none_match is None
+            and not request.snapshot
+        )
+
     def _sound(self, now_us: int, put: PutPages) -> bool:
-        """Whether nothing can refuse it, seen at one look: most puts are like that."""
+        """Whether nothing can refuse it: most puts are like that."""
         lease, offset, length = self.lease, put.offset, put.length
         return (
             put.lease == lease.id
@@ -197,10 +233,13 @@ class PageBlob(BlobState):
         assert row is not None
         if row is not self:
             return Answer(200, "", row.etag, row.number, row.length, row.metadata)
+        return self._properties(now_us)
+
+    def _properties(self, now_us: int) -> Answer:
         lease = self.lease
         status = "locked" if lease.locked(now_us) else "unlocked"
         return Answer(
-            200, "", row.etag, row.number, row.length, row.metadata,
+            200, "", self.etag, self.number, self.length, self.metadata,
             lease.state(now_us), status, lease.duration(now_us),
         )  # fmt: skip
 
@@ -268,10 +307,12 @@ class PageBlob(BlobState):
 
 def snapshot_name(now_us: int) -> str:
     """A snapshot's id: the time with seven digits after the point, as the service has it."""
-    days, rest = divmod(now_us, DAY_US)
-    seconds, micros = divmod(rest, 1_000_000)
-    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{micros:06}0Z"
-    return f"{EPOCH + timedelta(days):%Y-%m-%d}T{clock}" if days else f"2020-01-01T{clock}"
+    days, rest = now_us // DAY_US, now_us % DAY_US
+    seconds, micros = rest // 1_000_000, rest % 1_000_000
+    hours, minutes = TWO_DIGITS[seconds // 3600], TWO_DIGITS[seconds // 60 % 60]
+    day = f"{EPOCH + timedelta(days):%Y-%m-%d}" if days else "2020-01-01"
+    fraction = str(1_000_000 + micros)[1:]
+    return f"{day}T{hours}:{minutes}:{TWO_DIGITS[seconds % 60]}.{fraction}0Z"
 
 
 Act = Callable[[Any, int, Any], Answer]

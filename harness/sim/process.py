@@ -6,7 +6,6 @@ what the disk holds.
 """
 
 from collections.abc import Callable
-from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.core.messages import (
@@ -231,7 +230,7 @@ class Process:
         due_us = world.now_us + int(self.node.random() * 60)
         due_us = max(due_us, self._local_us)
         self._local_us = due_us
-        heappush(world.heap, (due_us, world.ticket(), self.deliver, event, None))
+        world.at(due_us, self.deliver, event)
 
     def _later(self, most_us: int, event: Event) -> None:
         world = self.world

@@ -5,7 +5,6 @@ order. What a fault does is told in the catalogue (faults.py).
 """
 
 from collections.abc import Callable
-from heapq import heappush
 from typing import Final
 
 from msgspec.structs import replace
@@ -102,7 +101,7 @@ class Service:
             self._send_in_trouble(node, asked)
             return
         due_us = world.now_us + FLIGHT_US + int(node.random() * SPREAD_US)
-        heappush(world.heap, (due_us, world.ticket(), self.serve, asked, None))
+        world.at(due_us, self.serve, asked)
 
     def serve(self, asked: Asked, _second: object) -> None:
         """It reaches the store, and the answer goes back."""
@@ -112,7 +111,7 @@ class Service:
             self._answer_in_trouble(asked, answer)
             return
         due_us = world.now_us + FLIGHT_US + int(node.random() * SPREAD_US)
-        heappush(world.heap, (due_us, world.ticket(), self._arrive, asked, answer))
+        world.at(due_us, self._arrive, asked, answer)
 
     def apply(self, asked: Asked) -> Answer:
         """It reaches the store."""

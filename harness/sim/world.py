@@ -1,21 +1,29 @@
 """Time, order and memory of a simulated world: one heap, one trace, one counter of everything.
 
-Everything happens in one heap of calls at integer microseconds; calls of the same time happen in
-the order in which they were put there. The trace is a list of tuples of integers, so that equal
+Everything is a call at an integer microsecond: the steps of the schedule, which are known from the
+start, or in one heap. Of the same time steps come first, then calls in the order in which they were
+put there. The trace is a list of tuples of integers, so that equal
 runs have equal digests in any process, under any PYTHONHASHSEED.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from itertools import count
 from typing import Any, Final, Protocol
 
 from harness.checkers.observation import Observer
+from harness.schedule import Step
 
-__all__ = ["EVENTS_MAX", "Call", "CoreError", "Story", "Watch", "World"]
+__all__ = ["EVENTS_MAX", "UNTIL_STOPPED", "Call", "CoreError", "Story", "Watch", "World"]
 
 EVENTS_MAX: Final = 100_000
 """A run of more events never ends: the system under test answers itself in circles."""
+
+UNTIL_STOPPED: Final = 1 << 60
+"""A time that no run comes to."""
+NEVER: Final = 1 << 61
+TICKET_BITS: Final = 24
+"""A call's time, and its ticket, by which calls of one time are in order, are one number in the
+heap, for nothing is compared so often."""
 
 Call = Callable[[Any, Any], None]
 Mark = tuple[int, ...]
@@ -92,8 +100,8 @@ class World:
     """The clock, the heap and the trace; `turn` counts positions in the clients' history."""
 
     __slots__ = (
-        "_stopped", "events", "fired", "heap", "now_us", "requests", "seed", "story", "ticket",
-        "trace", "turn", "watch",
+        "_act", "_next", "_step_us", "_steps", "_stopped", "_ticket", "events", "fired", "heap",
+        "now_us", "requests", "seed", "story", "trace", "turn", "watch",
     )  # fmt: skip
 
     def __init__(self, seed: int, observers: Iterable[Observer], story: Story | None) -> None:
@@ -106,33 +114,59 @@ class World:
         self.fired: dict[str, int] = {}
         self.watch = Watch(observers)
         self.story = story
-        self.heap: list[tuple[int, int, Call, Any, Any]] = []
-        self.ticket = count(1).__next__
-        """Calls of the same time happen in the order of their tickets."""
+        self.heap: list[tuple[int, Call, Any, Any]] = []
+        self._ticket = 0
+        self._steps: Sequence[Step] = ()
+        self._act: Callable[[Step], None] | None = None
+        self._next = 0
+        self._step_us = NEVER
         self._stopped = False
 
     def at(self, when_us: int, act: Call, first: Any = None, second: Any = None) -> None:  # noqa: ANN401  # whatever `act` takes
         """Call `act(first, second)` at a time."""
-        heappush(self.heap, (when_us, self.ticket(), act, first, second))
+        self._ticket += 1
+        heappush(self.heap, (when_us << TICKET_BITS | self._ticket, act, first, second))
+
+    def plan(self, steps: Sequence[Step], act: Callable[[Step], None]) -> None:
+        """Call `act` with each step at its time."""
+        self._steps, self._act = steps, act
+        self._next, self._step_us = 0, steps[0].at_us if steps else NEVER
 
     def run(self, until_us: int) -> None:
         """Let time pass until then, or until `stop`."""
         heap = self.heap
         for events in range(self.events, EVENTS_MAX):
-            if not heap or heap[0][0] > until_us:
+            if heap and (when_us := heap[0][0] >> TICKET_BITS) < self._step_us:
+                if when_us > until_us:
+                    self.events = events
+                    break
+                self.now_us = when_us
+                _, act, first, second = heappop(heap)
+                act(first, second)
+            elif self._step_us <= until_us:
+                self._take_step()
+            else:
                 self.events = events
                 break
-            self.now_us, _, act, first, second = heappop(heap)
-            act(first, second)
         else:
             raise CoreError("endless", f"no end after {EVENTS_MAX} events")
         if not self._stopped:
             self.now_us = max(self.now_us, until_us)
 
+    def _take_step(self) -> None:
+        self.now_us = self._step_us
+        at = self._next
+        self._next = at + 1
+        step, steps, act = self._steps[at], self._steps, self._act
+        self._step_us = steps[at + 1].at_us if at + 1 < len(steps) else NEVER
+        assert act is not None
+        act(step)
+
     def stop(self) -> None:
         """Nothing more happens."""
         self._stopped = True
         self.heap.clear()
+        self._step_us, self._act = NEVER, None
 
     def next_turn(self) -> int:
         """The next position in the clients' history."""
