@@ -8,10 +8,10 @@ answer back. Subclasses add the commands of their site (a volume, a mount).
 import asyncio
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic_ns
 from typing import Protocol
 
 from engine.core.messages import (
@@ -85,7 +85,7 @@ class Blob(Protocol):
 
 def now_us() -> int:
     """The core's clock: monotonic, in microseconds."""
-    return time.monotonic_ns() // 1000
+    return monotonic_ns() // 1000
 
 
 def _stand_back(niceness: int) -> None:
@@ -109,7 +109,7 @@ class MachineHost:
     ) -> None:
         """`niceness`: how far its puts stand back when processors are short, 0 to 19."""
         self.name = name
-        self._machine = machine
+        self._handle = machine.handle
         self._blob = blob
         self._state = state
         self._emit = emit
@@ -135,7 +135,7 @@ class MachineHost:
         if self._closed:
             return
         actions = self.actions
-        for command in self._machine.handle(now_us(), event):
+        for command in self._handle(monotonic_ns() // 1000, event):  # now_us, without its call
             actions[type(command)](command)
 
     def post(self, event: Event) -> None:
@@ -153,7 +153,8 @@ class MachineHost:
         """The burst is over: handle what it posted, without another turn of the loop."""
         if self._in_burst:
             self._in_burst = False
-            self._drain()
+            if self._events:
+                self._drain()
 
     def close(self) -> None:
         """Stop at once: no timer fires, no answer is delivered any more."""
@@ -172,9 +173,12 @@ class MachineHost:
 
     def _drain(self) -> None:
         self._draining = False
-        events = self._events
+        events, actions, handle = self._events, self.actions, self._handle
         for _ in range(len(events)):
-            self.deliver(events.popleft())
+            if self._closed:
+                return
+            for command in handle(monotonic_ns() // 1000, events.popleft()):  # `deliver`, inlined
+                actions[type(command)](command)
 
     def _work(self, work: Callable[[], Event]) -> None:
         try:

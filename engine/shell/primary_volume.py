@@ -30,7 +30,7 @@ from engine.shell.bitmap_keeper import REST_SECONDS, BitmapKeeper
 from engine.shell.dirty_bitmap import DirtyBitmap
 from engine.shell.machine_host import Blob, Emit, MachineHost
 from engine.shell.node_state import NodeState
-from engine.shell.tap_handler import Done
+from engine.shell.tap_handler import Done, Payload
 from engine.shell.volume import Volume
 
 
@@ -87,15 +87,16 @@ class PrimaryVolume(MachineHost):
             raise OSError(errno.EINVAL, "past the end of a disk that was shrunk")
         return self.volume.read(offset, length)
 
-    def write(self, offset: int, data: bytes, fua: bool, done: Done) -> None:
+    def write(self, offset: int, data: Payload, fua: bool, done: Done) -> None:
         """A client writes."""
-        if offset + len(data) > self.size_bytes:
+        length = len(data)
+        if offset + length > self.size_bytes:
             done(errno.ENOSPC)
             return
         self.begin_burst()
         op = next(self._ops)
         self._clients[op] = done
-        self.deliver(WriteRequested(op, offset, len(data), data, fua))
+        self.deliver(WriteRequested(op, offset, length, data, fua))
 
     def zero(self, offset: int, length: int, fua: bool, done: Done) -> None:
         """A client trims or writes zeroes."""
@@ -130,15 +131,21 @@ class PrimaryVolume(MachineHost):
     # ── the machine's side ────────────────────────────────────────────────────────────────────
 
     def _write_volume(self, command: LocalWrite) -> None:
-        payload = command.payload
-        assert isinstance(payload, bytes)
-        self._locally(command.op, lambda: self.volume.write(command.offset, payload))
+        """Into the page cache: microseconds, so not worth a thread; answered after this burst."""
+        op, payload = command.op, command.payload
+        assert isinstance(payload, Payload)
+        try:
+            self.volume.write(command.offset, payload)
+        except OSError as error:
+            self.post(LocalFailed(op, error.errno or errno.EIO))
+        else:
+            self.post(LocalDone(op))
 
     def _zero_volume(self, command: LocalZero) -> None:
         self._locally(command.op, lambda: self.volume.zero(command.offset, command.length))
 
     def _locally(self, op: int, act: Callable[[], None]) -> None:
-        """Into the page cache: microseconds, so not worth a thread; answered after this burst."""
+        """Like a write."""
         try:
             act()
         except OSError as error:

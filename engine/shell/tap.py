@@ -13,12 +13,16 @@ from engine.errors import VolumeError
 from engine.shell.tap_address import Listener, open_listener
 from engine.shell.tap_connection import Connection
 from engine.shell.tap_handler import Done, TapHandler
+from engine.shell.tap_memory import TapMemory
 from engine.units import PAGE_BYTES
 
 __all__ = ["Done", "TapHandler", "TapServer", "serve_tap"]
 
 CONNECTIONS_MAX: Final = 16
 """Open connections, most of which can only be in their handshake."""
+
+TRIM_SECONDS: Final = 10.0
+"""So long memory stays that a burst needed: the next burst often comes soon."""
 
 ACCEPT_PAUSE_SECONDS: Final = 1.0
 """How long to accept nobody after the system refused a descriptor."""
@@ -50,6 +54,8 @@ class TapServer:
         """Where clients find it, in the form that `serve_tap` takes; the port is the real one."""
         self.active: Connection | None = None
         """The connection that has the export open."""
+        self.memory: Final = TapMemory()
+        """Of all its connections, for payloads outlive the connection that they came on."""
         self._listener = listener
         self._connections: set[Connection] = set()
         self._arriving: set[asyncio.Task[object]] = set()
@@ -57,6 +63,7 @@ class TapServer:
         self._listening = True
         self._idle = asyncio.Event()
         self._idle.set()
+        self._trimmer = self._loop.call_later(TRIM_SECONDS, self._trim)
         self._resume_accepting()
 
     def close(self) -> None:
@@ -80,9 +87,14 @@ class TapServer:
     def _stop_listening(self) -> None:
         if self._listening:
             self._listening = False
+            self._trimmer.cancel()
             self._loop.remove_reader(self._listener.sock)
             self._listener.sock.close()
             self._listener.remove()
+
+    def _trim(self) -> None:
+        self.memory.trim()
+        self._trimmer = self._loop.call_later(TRIM_SECONDS, self._trim)
 
     # asyncio's own Server loses a connection that is being accepted while it closes: that client
     # would wait for ever (Server._attach asserts in a callback, Python 3.11).

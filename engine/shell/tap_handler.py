@@ -12,6 +12,10 @@ Done = Callable[[int], None]
 """Completes a request: call it exactly once, with an errno or 0, now or later, in the loop."""
 
 
+Payload = bytes | memoryview
+"""What is written; whoever keeps it may rely on it: nobody changes it as long as it is kept."""
+
+
 class TapHandler(Protocol):
     """The volume behind the tap."""
 
@@ -26,7 +30,7 @@ class TapHandler(Protocol):
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes, or raise OSError."""
 
-    def write(self, offset: int, data: bytes, fua: bool, done: Done) -> None:
+    def write(self, offset: int, data: Payload, fua: bool, done: Done) -> None:
         """Write `data`, which may be kept: nobody changes it. `fua`: durable before `done`."""
 
     def zero(self, offset: int, length: int, fua: bool, done: Done) -> None:

@@ -85,7 +85,7 @@ class Volume:
             data += more
         return data
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Write all of `data`. Raises OSError."""
         written = os.pwrite(self._fd, data, offset)
         while written < len(data):

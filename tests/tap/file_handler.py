@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.shell.tap_handler import Payload
+
 Done = Callable[[int], None]
 
 
@@ -24,7 +26,7 @@ class FileHandler:
         self._note("read", offset, length, fua=False)
         return os.pread(self._fd, length, offset)
 
-    def write(self, offset: int, data: bytes, fua: bool, done: Done) -> None:
+    def write(self, offset: int, data: Payload, fua: bool, done: Done) -> None:
         self._note("write", offset, len(data), fua=fua)
         try:
             written = os.pwrite(self._fd, data, offset)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from engine.shell.tap import TapHandler, TapServer, serve_tap
+from engine.shell.tap_handler import Payload
 
 Result = TypeVar("Result")
 Done = Callable[[int], None]
@@ -69,7 +70,7 @@ class HoldingHandler:
         self.reads += 1
         return bytes([offset // 512 % 256]) * length
 
-    def write(self, offset: int, data: bytes, fua: bool, done: Done) -> None:
+    def write(self, offset: int, data: Payload, fua: bool, done: Done) -> None:
         self.bytes_held += len(data)
         self.held.append(("write", offset, len(data), fua, done))
 

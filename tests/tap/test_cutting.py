@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.shell import tap_connection
+from engine.shell import tap_connection, tap_memory
 from engine.shell.tap_connection import Connection
+from engine.shell.tap_handler import Payload
+from engine.shell.tap_memory import TapMemory
 from tests.tap.nbd_client import FLUSH, READ, TRIM, WRITE, ZEROES, request
 
 SIZE_BYTES = 64 * 512
@@ -28,12 +30,13 @@ class Memory:
 
     def __init__(self) -> None:
         self.content = bytearray(SIZE_BYTES)
+        self.kept: list[tuple[Payload, bytes]] = []
 
     def read(self, offset: int, length: int) -> bytes:
         return bytes(self.content[offset : offset + length])
 
-    def write(self, offset: int, data: bytes, fua: bool, done: Callable[[int], None]) -> None:
-        assert type(data) is bytes, "data may be kept, so it must not change"
+    def write(self, offset: int, data: Payload, fua: bool, done: Callable[[int], None]) -> None:
+        self.kept.append((data, bytes(data)))
         self.content[offset : offset + len(data)] = data
         done(0)
 
@@ -79,6 +82,7 @@ class OpenGate:
 
     def __init__(self) -> None:
         self.handler = Memory()
+        self.memory = TapMemory()
 
     def joined(self, connection: Connection) -> bool:
         return True
@@ -110,6 +114,7 @@ async def converse(raw: bytes, cuts: list[int]) -> tuple[bytes, bytes, bool]:
             connection.buffer_updated(count)
             piece = piece[count:]
     connection.connection_lost(None)
+    assert all(data == before for data, before in gate.handler.kept), "what is kept has changed"
     return transport.written, bytes(gate.handler.content), transport.closed
 
 
@@ -137,6 +142,8 @@ stream = st.lists(
 def small_buffer() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tap_connection, "_BUFFER_BYTES", BUFFER_BYTES)
+        patch.setattr(tap_connection, "_ROOM_BYTES", BUFFER_BYTES // 4)
+        patch.setattr(tap_memory, "CHUNK_BYTES", 4 * BUFFER_BYTES)
         yield
 
 

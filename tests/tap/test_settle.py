@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.shell import tap_connection
+from engine.shell.tap_handler import Payload
 from tests.tap.nbd_client import FLUSH, WRITE, open_export, request
 from tests.tap.running import RunningTap
 
@@ -24,7 +25,7 @@ class SettlingHandler:
     def read(self, offset: int, length: int) -> bytes:
         return bytes(length)
 
-    def write(self, offset: int, data: bytes, fua: bool, done: Done) -> None:
+    def write(self, offset: int, data: Payload, fua: bool, done: Done) -> None:
         self.waiting.append(done)
 
     def zero(self, offset: int, length: int, fua: bool, done: Done) -> None:
