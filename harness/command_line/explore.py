@@ -27,7 +27,8 @@ LINE_SECONDS: Final = 2.0
 class ExploreSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What `--json` prints for one workload.
 
-    missed: runs whose fault had no effect; a finding's `seed` is the number of its run.
+    missed: runs that struck another request than was meant, or none; a finding's `seed` is the
+    number of its run.
     """
 
     workload: str
@@ -62,7 +63,7 @@ def explore_command(
 ) -> int:
     """Crash before, after and with unknown outcome at every request; then restart or fail over.
 
-    Exit codes: 0 no finding, 1 findings, 2 interrupted, 64 usage.
+    Exit codes: 0 no finding, 1 findings, 2 interrupted, or a crash missed its request, 64 usage.
     """
     chosen = {workload: _workload_of(workload)} if workload else WORKLOADS
     folder = None if out is None else writable(out) / "findings"
@@ -80,7 +81,7 @@ def explore_command(
     return exit_code(
         disasters=sum(summary.runs for summary in summaries),
         findings=sum(len(summary.findings) for summary in summaries),
-        interrupted=any(summary.interrupted for summary in summaries),
+        interrupted=any(summary.interrupted or summary.missed for summary in summaries),
         unexercised=0,
         unfired=0,
     )

@@ -4,12 +4,11 @@ A plain run tells which requests each node sends, and when. Then one run for eac
 of nine ways: the request is lost, or applied with its answer lost, or applied late (unknown), and
 its node lives on, dies and comes back, or dies for good (the standby takes over). A run repeats
 the plain one up to the moment of its fault, so the request struck is the request meant; a fault
-that did not fire is counted as missed and never as covered.
-
-With pairs, each run with a crash is the plain run of a second round: all pairs of crash points.
+that did not fire is counted as missed and never as covered. Pairs of crashes are made in
+exhaustive_pairs.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -21,7 +20,7 @@ from harness.sim.blob_requests import Request
 from harness.sim.disaster import run_disaster
 from harness.sim.system import System
 
-__all__ = ["CrashPoint", "crash_points", "crash_points_again", "requests_of", "with_crash"]
+__all__ = ["CrashPoint", "Sent", "crash_points", "requests_of", "with_crash"]
 
 Fate = Literal["before", "after", "unknown"]
 Ending = Literal["lives", "restarts", "fails-over"]
@@ -39,7 +38,7 @@ AMID_US: Final = 15_000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request: who sent it when, and how many it had sent before at the same instant."""
+    """One request: who sent it when, and of which kind it is."""
 
     node: NodeName
     at_us: int
@@ -48,10 +47,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class CrashPoint:
-    """One run of the explorer; `request` counts the requests of its node from 0."""
+    """One run of the explorer; `request` counts those of its node from 0, `at_us` is when."""
 
     node: NodeName
     request: int
+    at_us: int
     kind: str
     fate: Fate
     ending: Ending
@@ -88,23 +88,21 @@ def requests_of(schedule: Schedule, system: System) -> list[Sent]:
 
 
 def crash_points(
-    schedule: Schedule, system: System, *, after_us: int = -1, crashes_only: bool = False
+    schedule: Schedule,
+    system: System,
+    *,
+    follows: Callable[[Sent], bool] = lambda _request: True,
+    crashes_only: bool = False,
 ) -> Iterator[CrashPoint]:
-    """Every crash point of a workload, from the requests sent after a moment on."""
+    """Every crash point of a workload, at those of its requests that are asked for."""
     sent = requests_of(schedule, system)
     counts: dict[NodeName, int] = {}
     for request in sent:
         number = counts.get(request.node, 0)
         counts[request.node] = number + 1
-        if request.at_us > after_us:
+        if follows(request):
             point = _Point(schedule, system, sent, request, number)
             yield from point.ways(crashes_only=crashes_only)
-
-
-def crash_points_again(first: CrashPoint, system: System) -> Iterator[CrashPoint]:
-    """Every second crash that can follow a first one."""
-    struck = next(step for step in first.schedule.steps if isinstance(step, Fault))
-    return crash_points(first.schedule, system, after_us=struck.at_us + 1, crashes_only=True)
 
 
 def with_crash(schedule: Schedule, steps: tuple[Step, ...]) -> Schedule:
@@ -131,8 +129,8 @@ class _Point:
         for fate in FATES:
             for ending in endings:
                 yield CrashPoint(
-                    self.request.node, self.number, self.request.kind, fate, ending,
-                    with_crash(self.schedule, self._steps(fate, ending)),
+                    self.request.node, self.number, self.request.at_us, self.request.kind, fate,
+                    ending, with_crash(self.schedule, self._steps(fate, ending)),
                 )  # fmt: skip
 
     def _steps(self, fate: Fate, ending: Ending) -> tuple[Step, ...]:

@@ -7,21 +7,24 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from harness.checkers.observation import Observer
 from harness.explore.chunk import Sighting, time_limit
-from harness.explore.exhaustive import CrashPoint, crash_points, crash_points_again
-from harness.schedule import Fault, Schedule
+from harness.explore.exhaustive import FATES, CrashPoint, crash_points
+from harness.explore.exhaustive_pairs import crash_points_again
+from harness.schedule import Schedule
+from harness.sim.blob_requests import Request
 from harness.sim.disaster import Outcome, run_disaster
 from harness.sim.system import System
 
-__all__ = ["Exhausted", "exhaust"]
+__all__ = ["Aim", "Exhausted", "exhaust"]
 
 
 @dataclass(slots=True)
 class Exhausted:
     """What every crash of one workload showed.
 
-    missed: runs whose fault had no effect, which therefore prove nothing; schedules: by the number
-    of the run that first showed a cause.
+    missed: runs that did not strike the request that was meant, or killed nobody, and therefore
+    prove nothing; schedules: by the number of the run that first showed a cause.
     """
 
     workload: str
@@ -50,11 +53,14 @@ def exhaust(
     result = Exhausted(workload)
     began = time.monotonic()
     digest = hashlib.blake2b(digest_size=16)
-    for text, candidate, fault in _runs(schedule, system, pairs=pairs):
+    for points in _runs(schedule, system, pairs=pairs):
+        candidate = points[-1].schedule if points else schedule
+        aim = Aim(points)
         with time_limit(candidate.seed):
-            outcome = run_disaster(candidate, system)
+            outcome = run_disaster(candidate, system, observers=[aim])
         digest.update(str(outcome.digest).encode())
-        _take_in(result, text, candidate, fault, outcome)
+        result.missed += aim.missed()
+        _take_in(result, points, candidate, outcome)
         result.seconds = time.monotonic() - began
         tell(result)
         if stop():
@@ -64,39 +70,56 @@ def exhaust(
     return result
 
 
-Run = tuple[str, Schedule, Fault | None]
-
-
-def _runs(schedule: Schedule, system: System, *, pairs: bool) -> Iterator[Run]:
-    yield "no crash", schedule, None
+def _runs(schedule: Schedule, system: System, *, pairs: bool) -> Iterator[tuple[CrashPoint, ...]]:
+    """No crash, each crash, each pair of them; the last one's schedule has the whole run."""
+    yield ()
     for first in crash_points(schedule, system):
-        yield str(first), first.schedule, _fault_of(first)
+        yield (first,)
         if pairs and first.ending != "lives":
             for second in crash_points_again(first, system):
-                yield f"{first}, then {second}", second.schedule, _fault_of(second)
+                yield first, second
 
 
-def _fault_of(point: CrashPoint) -> Fault:
-    """The last fault of the schedule: that of the crash point itself."""
-    faults = [step for step in point.schedule.steps if isinstance(step, Fault)]
-    return faults[-1]
+class Aim(Observer):
+    """Sees whether a run struck the very requests that were meant, and killed who sent them."""
 
+    def __init__(self, points: tuple[CrashPoint, ...]) -> None:
+        self._points = points
+        self._sent: dict[str, list[tuple[int, str]]] = {}
+        self._fired: list[tuple[str, str, int]] = []
 
-def _missed(schedule: Schedule, fault: Fault | None, outcome: Outcome) -> bool:
-    """Whether the fault, or one of its name before it, had no effect."""
-    if fault is None:
-        return False
-    alike = [one for one in schedule.steps if isinstance(one, Fault) and one.fault == fault.fault]
-    return outcome.fired.get(fault.fault, 0) < len(alike)
+    def sent(self, now_us: int, node: str, request: Request) -> None:
+        """Number the requests of each node."""
+        self._sent.setdefault(node, []).append((now_us, type(request).__name__))
+
+    def fault(self, now_us: int, name: str, node: str) -> None:
+        """Note it: a request that is lost is lost at once, the other fates show later."""
+        self._fired.append((name, node, now_us))
+
+    def missed(self) -> bool:
+        """Whether any of the crashes was another one than was meant, or none."""
+        return not all(self._hit(point) for point in self._points)
+
+    def _hit(self, point: CrashPoint) -> bool:
+        sent = self._sent.get(point.node, ())
+        if len(sent) <= point.request or sent[point.request] != (point.at_us, point.kind):
+            return False
+        if point.ending != "lives" and ("kill", point.node, point.at_us + 1) not in self._fired:
+            return False
+        if point.fate == "before":
+            return ("request-lost", point.node, point.at_us) in self._fired
+        alike = [one for one in self._points if one.fate == point.fate]
+        fired = [one for one in self._fired if one[0] == FATES[point.fate]]
+        return len(fired) >= len(alike)
 
 
 def _take_in(
-    result: Exhausted, text: str, schedule: Schedule, fault: Fault | None, outcome: Outcome
+    result: Exhausted, points: tuple[CrashPoint, ...], schedule: Schedule, outcome: Outcome
 ) -> None:
+    text = ", then ".join(map(str, points)) or "no crash"
     number = result.runs
     result.runs += 1
-    result.pairs += ", then " in text
-    result.missed += _missed(schedule, fault, outcome)
+    result.pairs += len(points) == 2
     for into, more in ((result.exercised, outcome.exercised), (result.fired, outcome.fired)):
         for name, times in more.items():
             into[name] = into.get(name, 0) + times

@@ -1,7 +1,11 @@
 """The exhaustive explorer: it strikes the request it means, and each of them."""
 
-from harness.explore.exhaustive import crash_points, crash_points_again, requests_of
-from harness.explore.exhaustive_run import exhaust
+from dataclasses import replace
+from itertools import count
+
+from harness.explore.exhaustive import CrashPoint, crash_points, requests_of
+from harness.explore.exhaustive_pairs import crash_points_again, with_operator
+from harness.explore.exhaustive_run import Aim, exhaust
 from harness.explore.witness import Witness
 from harness.explore.workloads import WORKLOADS
 from harness.schedule import (
@@ -66,11 +70,16 @@ def test_a_lost_request_of_a_dead_node_is_never_applied() -> None:
     assert outcome.fired["kill"] == 1
 
 
-def test_a_second_crash_follows_the_first() -> None:
-    first = next(
+def first_crash(ending: str, fate: str = "before", request: int = 3) -> CrashPoint:
+    return next(
         point for point in crash_points(ONE_WRITE, REFERENCE)
-        if point.ending == "restarts" and point.request == 3
+        if (point.node, point.ending, point.fate, point.request)
+        == ("primary", ending, fate, request)
     )  # fmt: skip
+
+
+def test_a_second_crash_follows_the_first() -> None:
+    first = first_crash("restarts")
     seconds = list(crash_points_again(first, REFERENCE))
     assert len(seconds) > 20
     for second in seconds:
@@ -78,6 +87,60 @@ def test_a_second_crash_follows_the_first() -> None:
         assert len(faults) == 2
         assert faults[0].at_us < faults[1].at_us
         assert second.ending != "lives"
+
+
+def test_what_an_operator_did_in_the_calm_is_a_step_where_a_second_crash_follows() -> None:
+    """Nobody was ready to take over, so he starts the primary that was to be dead for good."""
+    first = first_crash("fails-over")
+    plain, acts = with_operator(first.schedule, REFERENCE)
+    assert [str(act.__struct_config__.tag) for act in acts] == ["kill", "start"]
+    before, now = requests_of(first.schedule, REFERENCE), requests_of(plain, REFERENCE)
+    assert now[: len(before)] == before
+    assert any(one.node == "primary" and one.at_us > acts[0].at_us for one in before)
+    assert with_operator(plain, REFERENCE) == (plain, [])
+
+
+def test_what_an_operator_did_later_than_a_second_crash_is_left_to_the_calm() -> None:
+    first = first_crash("fails-over")
+    _, acts = with_operator(first.schedule, REFERENCE)
+    for second in crash_points_again(first, REFERENCE):
+        kept = [step for step in second.schedule.steps if step in acts]
+        assert len(kept) == (0 if second.at_us < acts[0].at_us else len(acts)), str(second)
+
+
+def test_every_pair_strikes_the_two_requests_that_are_meant() -> None:
+    """Also those sent by a primary that an operator started after the first crash."""
+    for ending in ("restarts", "fails-over"):
+        first = first_crash(ending, "unknown")
+        nodes = []
+        for second in crash_points_again(first, REFERENCE):
+            aim = Aim((first, second))
+            run_disaster(second.schedule, REFERENCE, [], observers=[aim])
+            assert not aim.missed(), f"{first}, then {second}"
+            nodes.append(second.node)
+        assert "primary" in nodes
+
+
+def test_a_crash_at_another_request_than_the_one_meant_is_missed() -> None:
+    point = first_crash("restarts")
+    later = replace(point, request=point.request + 1)
+    dead = replace(point, ending="fails-over", at_us=point.at_us + 1)
+    for meant, missed in ((point, False), (later, True), (dead, True)):
+        aim = Aim((meant,))
+        run_disaster(point.schedule, REFERENCE, [], observers=[aim])
+        assert aim.missed() is missed
+    aim = Aim((point,))
+    run_disaster(ONE_WRITE, REFERENCE, [], observers=[aim])
+    assert aim.missed()
+
+
+def test_a_run_with_pairs_counts_them_and_misses_none() -> None:
+    runs = count(1)
+    result = exhaust("few", ONE_WRITE, REFERENCE, pairs=True, stop=lambda: next(runs) == 150)
+    assert (result.runs, result.interrupted) == (150, True)
+    assert result.pairs > 100
+    assert result.missed == 0
+    assert result.sightings == {}
 
 
 def test_every_workload_is_a_valid_schedule_and_runs_to_its_rest() -> None:
