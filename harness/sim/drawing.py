@@ -49,6 +49,11 @@ SECOND: Final = 1_000_000
 SIZES: Final = (5 * MIB, 8 * MIB, 8 * MIB + 4096, 6 * MIB - PAGE, 4 * MIB, 9 * MIB + 3 * PAGE)
 GAPS_US: Final = (0, 0, 0, 40, 300, 300, 2 * MS, 5 * MS, 15 * MS)
 STEPS_OF_SIZE: Final = (PAGE, 8 * PAGE, 200 * PAGE, MIB - PAGE, MIB + 8 * PAGE, 5 * MIB)
+PUTS: Final[tuple[RequestKind, ...]] = ("put", "put", "put", "clear")
+PUT_AGAIN: Final[FaultName] = "late-duplicate"
+LATE_PUTS: Final[tuple[tuple[FaultName, int], ...]] = (
+    (PUT_AGAIN, 450 * MS), ("zombie", 900 * MS), ("zombie", 2500 * MS),
+)  # fmt: skip
 SIZE_MIN: Final = MIB
 SIZE_MAX: Final = 24 * MIB
 
@@ -98,13 +103,13 @@ class _Drawing:
         self._draw_process_faults()
         if self.chance(0.06):
             self._rot()
-        if self.chance(0.06):
+        if self.chance(0.08):
             self._isolate()
-        if self.chance(0.05):
+        if self.chance(0.07):
             self._repeat_a_resize()
-        if self.chance(0.18):
+        if self.chance(0.2):
             self._repeat_puts()
-        if self.chance(0.1):
+        if self.chance(0.12):
             self._interrupt_a_resync()
         self.steps.sort(key=_when)
         return Schedule(seed=self.seed, setup=self.setup, steps=tuple(self.steps))
@@ -201,9 +206,9 @@ class _Drawing:
             pages = 16 + self.upto(48)
         return page, max(1, min(pages, self.size // PAGE - page))
 
-    def _resize(self, at_us: int) -> None:
+    def _resize(self, at_us: int, steps: tuple[int, ...] = STEPS_OF_SIZE) -> None:
         """Grow or shrink, aligned to a MiB or not; later writes keep to the new size."""
-        by = self.pick(STEPS_OF_SIZE)
+        by = self.pick(steps)
         grown = self.size + by if self.chance(0.5) else self.size - by
         if self.chance(0.2):
             grown = grown // MIB * MIB
@@ -306,40 +311,52 @@ class _Drawing:
             self.steps.append(Write(at_us=later_us, page=page, pages=pages))
 
     def _repeat_a_resize(self) -> None:
-        """A copy of a resize's request arrives after the next resize."""
+        """A copy of a resize's request arrives after the next resize; the disk's size changes."""
         at_us = self.moment()
         late = self.pick((60 * MS, 150 * MS, 400 * MS))
         self.steps.append(Fault(at_us=at_us, fault="late-duplicate", on="resize", for_us=late))
-        self._resize(at_us)
-        self._resize(at_us + late // 2)
+        self._resize(at_us, STEPS_OF_SIZE[-2:])
+        self._resize(at_us + late // 2, STEPS_OF_SIZE[-2:])
 
     def _repeat_puts(self) -> None:
-        """For a while puts arrive once more; or one is revived when its pages were put anew."""
-        at_us = self.moment()
-        late_us, times = self.pick((3 * MS, 30 * MS, 150 * MS)), self.pick((4, 12, 40))
-        fault: FaultName = "late-duplicate"
+        """For a while puts arrive once more; or late ones, when their pages were put anew.
+
+        Pages far apart that are written at one time go in one wide batch, whose requests have no
+        If-Match; what is late has to arrive after its page was written again.
+        """
+        at_us, on = self.moment(), self.pick(PUTS)
         if self.chance(0.4):
-            fault, late_us, times = "zombie", self.pick((600 * MS, 2 * SECOND)), 1
+            fault, late_us = PUT_AGAIN, self.pick((3 * MS, 30 * MS, 150 * MS))
+            times = self.pick((4, 12, 40))
+        else:
+            (fault, late_us), on, times = self.pick(LATE_PUTS), "put", self.pick((2, 4, 8))
             for page in self.hot:
                 self.steps.append(Write(at_us=at_us, page=page))
-                later_us = at_us + 160 * MS + self.upto(late_us)
-                self.steps.append(Write(at_us=later_us, page=page))
-        on: RequestKind = self.pick(("put", "put", "put", "clear"))
+                for _ in range(2):
+                    later_us = at_us + 160 * MS + self.upto(late_us)
+                    self.steps.append(Write(at_us=later_us, page=page))
         self.steps.append(Fault(at_us=at_us, fault=fault, on=on, times=times, for_us=late_us))
 
     def _interrupt_a_resync(self) -> None:
-        """A crash after an outage of the store, and another one while the blob catches up."""
+        """A crash after an outage of the store, and another one while the blob catches up.
+
+        A resync begins 40 to 60 ms after the start and takes as long; then a standby may follow.
+        """
         at_us, cut_us = self.moment(), self.pick((400 * MS, 3400 * MS))
         self.steps.append(Fault(at_us=at_us, fault="store-cut", for_us=cut_us))
         for page in self.hot:
-            self.steps.append(Write(at_us=at_us + self.upto(200 * MS), page=page))
-        for later_us in (cut_us, cut_us + 25 * MS + self.upto(100 * MS)):
+            for _ in range(2):
+                self.steps.append(Write(at_us=at_us + self.upto(200 * MS), page=page))
+        again_us = cut_us + 35 * MS + self.upto(75 * MS)
+        for later_us in (cut_us, again_us):
             if self.chance(0.3):
                 self.steps.append(PowerLoss(at_us=at_us + later_us, tear=self.upto(1 << 16)))
             else:
                 self.steps.append(Kill(at_us=at_us + later_us))
             if later_us == cut_us or self.chance(0.5):
                 self.steps.append(Start(at_us=at_us + later_us + self.upto(5 * MS)))
+            elif self.chance(0.6):
+                self.steps.append(Failover(at_us=at_us + later_us + 16 * SECOND))
 
     def _rot(self) -> None:
         self.steps.append(
