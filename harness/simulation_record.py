@@ -78,7 +78,11 @@ class Boots(_Record, frozen=True):
 
 
 class Mutant(_Record, frozen=True):
-    """A planted bug; `disasters` it took (median over seeds), `steps` of its shrunk schedule."""
+    """A planted bug; `disasters` it took (median over seeds), `steps` of its shrunk schedule.
+
+    missed_without: a swarm without the checkers of its claims missed it (None: not tried);
+    also_caught_by: claims that found it in a swarm without the checker of `claim`.
+    """
 
     name: str
     claim: str
@@ -86,6 +90,8 @@ class Mutant(_Record, frozen=True):
     caught_by: str
     disasters: float
     steps: int
+    missed_without: bool | None = None
+    also_caught_by: list[str] = []
 
 
 class KillMatrix(_Record, frozen=True):
@@ -103,6 +109,11 @@ class KillMatrix(_Record, frozen=True):
     def caught(self) -> int:
         """How many were caught."""
         return sum(1 for mutant in self.mutants if mutant.caught)
+
+    @property
+    def missed_without(self) -> int:
+        """How many a swarm misses in which the checkers of their claims are off."""
+        return sum(1 for mutant in self.mutants if mutant.missed_without)
 
 
 class SimulationRecord(_Record, frozen=True):

@@ -15,7 +15,7 @@ from harness.checkers.checker import Checker
 from harness.checkers.finding import Finding
 from harness.checkers.observation import NEVER, Observer, StatusSample
 from harness.explore.chunk import Sighting, time_limit
-from harness.explore.shrinking import Shrunk, shrink
+from harness.explore.shrinking import RUNS_MAX, SECONDS_MAX, Shrunk, shrink
 from harness.schedule import Schedule, dump_schedule
 from harness.sim.blob_requests import Request
 from harness.sim.disaster import run_disaster
@@ -63,7 +63,14 @@ def finding_in(
 
 
 def shrink_finding(
-    schedule: Schedule, system: System, claim: str, cause: str, without: Sequence[str] = ()
+    schedule: Schedule,
+    system: System,
+    claim: str,
+    cause: str,
+    without: Sequence[str] = (),
+    *,
+    runs_max: int = RUNS_MAX,
+    seconds_max: float = SECONDS_MAX,
 ) -> Shrunk:
     """The smallest schedule that still shows this finding, at most a little later."""
     until_us = NEVER
@@ -75,7 +82,7 @@ def shrink_finding(
             until_us = found.at_us + LATER_US
         return found is not None
 
-    return shrink(schedule, shows)
+    return shrink(schedule, shows, runs_max=runs_max, seconds_max=seconds_max)
 
 
 class _Enough(BaseException):

@@ -18,7 +18,7 @@ import msgspec
 from harness.explore.simpler import simpler_setups, simpler_steps, simpler_times
 from harness.schedule import Schedule, Step, dump_schedule
 
-__all__ = ["Shrunk", "shrink"]
+__all__ = ["RUNS_MAX", "SECONDS_MAX", "Shrunk", "shrink"]
 
 RUNS_MAX: Final = 3000
 SECONDS_MAX: Final = 15.0

@@ -8,12 +8,12 @@ from engine.core.messages import Refusal
 from engine.core.operations import REMOTE
 from engine.core.settings import Mode
 from engine.core.shipping import Shipper
-from harness.mutants.mutant import Planting, register
+from harness.mutants.mutant import SPOILT, Planting, register
 
 __all__ = ["acknowledge_before_flush", "acknowledge_before_put"]
 
 
-@register("acknowledge-before-put", "no-acked-loss")
+@register("acknowledge-before-put", "no-acked-loss", also=("fenced", "resize-faithful"))
 def acknowledge_before_put(planting: Planting) -> None:
     """In mode sync a write is acknowledged when the volume has it, before the blob does."""
     capture: Any = Clients._capture
@@ -26,13 +26,19 @@ def acknowledge_before_put(planting: Planting) -> None:
     planting.replace(Clients, "_capture", changed)
 
 
-@register("acknowledge-before-flush-reached-the-blob", "no-acked-loss")
+@register("acknowledge-before-flush-reached-the-blob", "no-acked-loss", also=("fenced",))
 def acknowledge_before_flush(planting: Planting) -> None:
     """A flush is acknowledged when the volume is flushed, whatever the blob lacks."""
-    planting.replace(Clients, "wait_for_blob", lambda _self, _operation: None)
+    wait: Any = Clients.wait_for_blob
+
+    def changed(self: Any, operation: Any) -> None:
+        if operation.op < 0:  # not a client's: what a point or a resize waits for
+            wait(self, operation)
+
+    planting.replace(Clients, "wait_for_blob", changed)
 
 
-@register("acknowledge-when-the-put-is-sent", "no-acked-loss")
+@register("acknowledge-when-the-put-is-sent", "no-acked-loss", also=("fenced",))
 def acknowledge_when_sent(planting: Planting) -> None:
     """A write is acknowledged once its put was sent, whether it was applied or not."""
     send: Any = Shipper._send
@@ -49,7 +55,7 @@ def acknowledge_when_sent(planting: Planting) -> None:
     planting.replace(Shipper, "_send", changed)
 
 
-@register("unknown-taken-for-done", "no-acked-loss")
+@register("unknown-taken-for-done", "no-acked-loss", also=SPOILT)
 def unknown_taken_for_done(planting: Planting) -> None:
     """A put whose outcome is unknown counts as applied."""
     handle: Any = Shipper.handle
@@ -67,7 +73,7 @@ def unknown_taken_for_done(planting: Planting) -> None:
     planting.replace(Shipper, "handle", changed)
 
 
-@register("damaged-put-taken-for-done", "no-acked-loss")
+@register("damaged-put-taken-for-done", "no-acked-loss", also=SPOILT)
 def damaged_put_taken_for_done(planting: Planting) -> None:
     """A put that the service refused for its checksum is not sent again."""
     refused: Any = Shipper._refused
@@ -98,7 +104,7 @@ def no_back_pressure(planting: Planting) -> None:
     planting.replace(Clients, "_may_acknowledge", changed)
 
 
-@register("bound-in-bytes-forgotten", "rpo")
+@register("bound-in-bytes-forgotten", "rpo", also=("status-honest",))
 def bound_in_bytes_forgotten(planting: Planting) -> None:
     """The lag is bounded in time only."""
     planting.replace(Clients, "lag_bytes", lambda _self: 0)

@@ -12,12 +12,12 @@ from engine.core.primary import PrimaryMachine
 from engine.core.seeding import Seeding
 from engine.core.shipping import Shipper
 from engine.units import PAGE_BYTES
-from harness.mutants.mutant import Planting, register
+from harness.mutants.mutant import SPOILT, Planting, register
 
 __all__ = ["page_boundary_off_by_one", "trim_ignored"]
 
 
-@register("trim-ignored", "crash-consistent")
+@register("trim-ignored", "crash-consistent", also=SPOILT)
 def trim_ignored(planting: Planting) -> None:
     """A trim changes the volume and not the blob."""
     issue: Any = Clients.issue
@@ -35,7 +35,9 @@ def trim_ignored(planting: Planting) -> None:
     planting.replace(Clients, "issue", changed)
 
 
-@register("trim-of-one-page-too-many", "crash-consistent")
+@register(
+    "trim-of-one-page-too-many", "crash-consistent", also=(*SPOILT, "consumable", "ordered-once")
+)
 def trim_too_many(planting: Planting) -> None:
     """What is cleared in the blob is one page longer than what was trimmed."""
     send: Any = Shipper._send
@@ -49,7 +51,7 @@ def trim_too_many(planting: Planting) -> None:
     planting.replace(Shipper, "_send", changed)
 
 
-@register("write-zeroes-skipped", "crash-consistent")
+@register("write-zeroes-skipped", "crash-consistent", also=SPOILT)
 def write_zeroes_skipped(planting: Planting) -> None:
     """Zeros that were gathered beside data are left out of what is put."""
     extents: Any = PayloadMap.extents
@@ -62,7 +64,7 @@ def write_zeroes_skipped(planting: Planting) -> None:
     planting.replace(PayloadMap, "extents", changed)
 
 
-@register("page-boundary-off-by-one", "crash-consistent")
+@register("page-boundary-off-by-one", "crash-consistent", also=SPOILT)
 def page_boundary_off_by_one(planting: Planting) -> None:
     """A write that overlays the end of an older one leaves it one page too long."""
     overlay: Any = PayloadMap._overlay
@@ -75,7 +77,9 @@ def page_boundary_off_by_one(planting: Planting) -> None:
     planting.replace(PayloadMap, "_overlay", changed)
 
 
-@register("second-half-of-a-large-put-shifted", "crash-consistent")
+@register(
+    "second-half-of-a-large-put-shifted", "crash-consistent", also=(*SPOILT, "corruption-detected")
+)
 def put_shifted(planting: Planting) -> None:
     """A request made of several pieces takes the first piece's bytes twice."""
     extent_of: Any = payload_map._extent
@@ -92,13 +96,13 @@ def put_shifted(planting: Planting) -> None:
     planting.replace(payload_map, "_extent", changed)
 
 
-@register("seeding-does-not-see-writes-behind-it", "crash-consistent")
+@register("seeding-does-not-see-writes-behind-it", "crash-consistent", also=SPOILT)
 def seeding_blind(planting: Planting) -> None:
     """A write that arrives behind the cursor of the first copy is not copied again."""
     planting.replace(Seeding, "_mark", lambda _self, _offset, _length: None)
 
 
-@register("put-of-other-bytes", "corruption-detected")
+@register("put-of-other-bytes", "corruption-detected", also=SPOILT)
 def put_of_other_bytes(planting: Planting) -> None:
     """The checksum is computed after the bytes were damaged: the first page of a put is wrong."""
     send: Any = Shipper._send

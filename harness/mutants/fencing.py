@@ -1,6 +1,6 @@
 """Planted bugs: two writers, or an old one that goes on; requests that nothing fences."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace as altered
 
@@ -16,8 +16,11 @@ from harness.mutants.mutant import Planting, register
 
 __all__ = ["failover_without_fencing", "two_standbys_promote"]
 
+TWO_WRITERS: Final = ("crash-consistent", "consumable", "resize-faithful", "live")
+"""What else is broken where a disk is mounted that its primary still changes, in mid-resize too."""
 
-@register("failover-without-breaking-the-lease", "fenced")
+
+@register("failover-without-breaking-the-lease", "fenced", also=TWO_WRITERS)
 def failover_without_fencing(planting: Planting) -> None:
     """The standby mounts as soon as it has declared the failure; the primary keeps its lease."""
 
@@ -28,7 +31,7 @@ def failover_without_fencing(planting: Planting) -> None:
     planting.replace(StandbyMachine, "_fence", changed)
 
 
-@register("failover-before-the-lease-is-its-own", "fenced")
+@register("failover-before-the-lease-is-its-own", "fenced", also=TWO_WRITERS)
 def failover_before_the_lease(planting: Planting) -> None:
     """The standby mounts when it asks for the lease, before it knows that it has it."""
     after: Any = StandbyMachine._after_owning
@@ -44,7 +47,7 @@ def failover_before_the_lease(planting: Planting) -> None:
     planting.replace(StandbyMachine, "_after_owning", changed)
 
 
-@register("two-standbys-promote", "fenced")
+@register("two-standbys-promote", "fenced", also=("crash-consistent",))
 def two_standbys_promote(planting: Planting) -> None:
     """A standby that finds that another one was faster mounts all the same."""
     after: Any = StandbyMachine._after_owning

@@ -3,7 +3,8 @@
 Every bug gets so many trials, each a swarm of its own that ends with the first finding under the
 claim that the bug breaks; what other claims say does not count, for only that claim's checker is
 there. A bug is caught if more than half of its trials are. The schedule that was found soonest is
-shrunk. All of it depends on seeds and counts alone, so equal input gives equal output.
+shrunk. Then a swarm without that checker looks at the same disasters (silence.py). All of it
+depends on seeds and counts alone, so equal input gives equal output.
 """
 
 import signal
@@ -17,10 +18,9 @@ import msgspec
 
 from harness.checkers.catalogue import SIMULATED_CLAIMS
 from harness.explore.chunk import SEEDS_PER_SWARM, run_seed
-from harness.explore.harvest import finding_in
+from harness.explore.harvest import shrink_finding
 from harness.explore.planting import find_bug, system_under_test
-from harness.explore.shrinking import shrink
-from harness.schedule import Schedule
+from harness.mutants.silence import look_without, seeds_to_look_at
 from harness.sim.drawing import draw_schedule
 
 __all__ = ["MOST", "Row", "Trial", "run_matrix", "shrunk_steps", "try_once"]
@@ -28,7 +28,8 @@ __all__ = ["MOST", "Row", "Trial", "run_matrix", "shrunk_steps", "try_once"]
 MOST: Final = 1500
 """A trial that saw so many disasters and no finding has missed the bug."""
 SHRINK_RUNS: Final = 400
-SHRINK_SECONDS: Final = 20.0
+SHRINK_SECONDS: Final = 300.0
+"""A safety net: so many runs take a few seconds."""
 LOOK_SECONDS: Final = 0.25
 
 
@@ -47,6 +48,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     caught_by: the claim, "" if it was missed; disasters: median of the trials, one that missed
     counts with all its disasters; steps: of the shrunk schedule, 0 if there is none.
+    missed_without: with the checkers of `claim` and `also` off, a swarm of `looked` disasters found
+    nothing; also_caught_by: in so many of them, by other claims, with that of `claim` alone off.
     """
 
     name: str
@@ -58,6 +61,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     disasters: float
     steps: int
     trials: list[int]
+    also: list[str]
+    missed_without: bool
+    looked: int
+    also_caught_by: dict[str, int]
+    unexpected: list[str]
 
 
 def others(claim: str) -> tuple[str, ...]:
@@ -65,33 +73,28 @@ def others(claim: str) -> tuple[str, ...]:
     return tuple(other for other in SIMULATED_CLAIMS if other != claim)
 
 
-def try_once(
-    name: str, number: int, most: int = MOST, without: Sequence[str] | None = None
-) -> Trial:
-    """Run disasters against a bug until one is found. `without` None: all claims but its own."""
+def try_once(name: str, number: int, most: int = MOST) -> Trial:
+    """Run disasters against a bug, with its claim's checker alone, until one is found."""
     mutant = find_bug(name)
-    off = others(mutant.claim) if without is None else tuple(without)
+    off = others(mutant.claim)
     first = (number + 1) * SEEDS_PER_SWARM
     with system_under_test(bug=name) as system:
         for seed in range(first, first + most):
-            for finding in run_seed(seed, system, off).findings:
-                if finding.claim == mutant.claim:
-                    return Trial(name, number, seed - first + 1, seed, finding.cause)
+            findings = run_seed(seed, system, off).findings
+            own = [finding for finding in findings if finding.claim == mutant.claim]
+            if own:
+                return Trial(name, number, seed - first + 1, seed, own[0].cause)
     return Trial(name, number, 0, 0, "")
 
 
 def shrunk_steps(trial: Trial) -> int:
     """How many steps the smallest schedule has that shows what the trial found."""
-    mutant = find_bug(trial.name)
-    off = others(mutant.claim)
+    claim = find_bug(trial.name).claim
     with system_under_test(bug=trial.name) as system:
-
-        def shows(schedule: Schedule) -> bool:
-            return finding_in(schedule, system, mutant.claim, trial.cause, off) is not None
-
-        found = shrink(
-            draw_schedule(trial.seed), shows, runs_max=SHRINK_RUNS, seconds_max=SHRINK_SECONDS
-        )
+        found = shrink_finding(
+            draw_schedule(trial.seed), system, claim, trial.cause, others(claim),
+            runs_max=SHRINK_RUNS, seconds_max=SHRINK_SECONDS,
+        )  # fmt: skip
     return len(found.schedule.steps)
 
 
@@ -128,6 +131,9 @@ def _row(name: str, seeds: int, most: int) -> Row:
     caught = [trial for trial in trials if trial.disasters]
     is_caught = 2 * len(caught) > seeds
     soonest = min(caught, key=lambda trial: (trial.disasters, trial.number), default=None)
+    middle = median(trial.disasters or most for trial in trials)
+    showed = [trial.seed for trial in caught]
+    silence = look_without(name, seeds_to_look_at(SEEDS_PER_SWARM, middle, showed))
     return Row(
         name=name,
         claim=mutant.claim,
@@ -135,9 +141,14 @@ def _row(name: str, seeds: int, most: int) -> Row:
         caught=is_caught,
         caught_by=mutant.claim if is_caught else "",
         cause=soonest.cause if soonest else "",
-        disasters=median(trial.disasters or most for trial in trials),
+        disasters=middle,
         steps=shrunk_steps(soonest) if soonest else 0,
         trials=[trial.disasters for trial in trials],
+        also=list(mutant.also),
+        missed_without=silence.missed,
+        looked=silence.looked,
+        also_caught_by=silence.also_caught_by,
+        unexpected=silence.unexpected,
     )
 
 

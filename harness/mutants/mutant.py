@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import getdoc
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["CATALOGUE", "Mutant", "Planting", "planted", "register"]
+__all__ = ["CATALOGUE", "SPOILT", "Mutant", "Planting", "planted", "register"]
 
 
 class Planting:
@@ -34,26 +34,44 @@ class Planting:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One bug: `claim` is the one that must catch it, `meaning` one sentence on what is wrong."""
+    """One bug: `claim` is the one that must catch it, `meaning` one sentence on what is wrong.
+
+    also: other claims that it breaks, in some disasters at least.
+    """
 
     name: str
     claim: str
     meaning: str
     plant: Callable[[Planting], None]
+    also: tuple[str, ...] = ()
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """All claims that it breaks."""
+        return (self.claim, *self.also)
 
 
 CATALOGUE: dict[str, Mutant] = {}
 """Every mutant by its name; filled by the modules that define them (catalogue.py)."""
 
 
+SPOILT: Final = (
+    "crash-consistent", "no-acked-loss", "rpo", "fenced", "points-honest", "status-honest", "live",
+)  # fmt: skip
+"""What else is broken where the blob gets other pages than the volume: it is no image of it, lacks
+what was acknowledged, makes points of no image, is called protected, and never becomes equal."""
+
+
 def register(
-    name: str, claim: str
+    name: str, claim: str, also: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Planting], None]], Callable[[Planting], None]]:
-    """Enter a bug in the catalogue; its docstring is its meaning."""
+    """Enter a bug in the catalogue; its docstring is its meaning, `also` what else it breaks."""
 
     def enter(plant: Callable[[Planting], None]) -> Callable[[Planting], None]:
         assert name not in CATALOGUE, name
-        CATALOGUE[name] = Mutant(name, claim, " ".join((getdoc(plant) or "").split()), plant)
+        meaning = " ".join((getdoc(plant) or "").split())
+        others = tuple(other for other in also if other != claim)
+        CATALOGUE[name] = Mutant(name, claim, meaning, plant, others)
         return plant
 
     return enter

@@ -12,12 +12,12 @@ from engine.core.messages import Clear, Put
 from engine.core.payload_map import PayloadMap
 from engine.core.sent_pages import SentPages
 from engine.core.shipping import Shipper
-from harness.mutants.mutant import Planting, register
+from harness.mutants.mutant import SPOILT, Planting, register
 
 __all__ = ["drop_put_at_epoch_end", "start_next_epoch_early"]
 
 
-@register("drop-a-put-at-an-epochs-end", "crash-consistent")
+@register("drop-a-put-at-an-epochs-end", "crash-consistent", also=SPOILT)
 def drop_put_at_epoch_end(planting: Planting) -> None:
     """The last request of an epoch of several is never sent."""
     next_batch: Any = Shipper._next_batch
@@ -30,7 +30,7 @@ def drop_put_at_epoch_end(planting: Planting) -> None:
     planting.replace(Shipper, "_next_batch", changed)
 
 
-@register("start-the-next-epoch-early", "crash-consistent")
+@register("start-the-next-epoch-early", "crash-consistent", also=(*SPOILT, "ordered-once"))
 def start_next_epoch_early(planting: Planting) -> None:
     """The next epoch is put while the last request of the one before is still under way."""
     pump: Any = Shipper.pump
@@ -52,13 +52,13 @@ def start_next_epoch_early(planting: Planting) -> None:
     planting.replace(Shipper, "pump", changed)
 
 
-@register("merge-across-an-epoch", "crash-consistent")
+@register("merge-across-an-epoch", "crash-consistent", also=("no-acked-loss",))
 def merge_across_epochs(planting: Planting) -> None:
     """Epochs are put as one, although one request cannot hold them both."""
     planting.replace(epochs, "_may_join", lambda _first, _newer: True)
 
 
-@register("an-acknowledged-write-ends-no-epoch", "crash-consistent")
+@register("an-acknowledged-write-ends-no-epoch", "crash-consistent", also=("no-acked-loss",))
 def acknowledgement_ends_no_epoch(planting: Planting) -> None:
     """In order strict a write joins the epoch of an acknowledged one that came before it."""
     write: Any = EpochQueue.write
@@ -84,7 +84,7 @@ def flush_ends_no_epoch(planting: Planting) -> None:
     planting.replace(Clients, "flush", changed)
 
 
-@register("the-last-writer-loses-inside-an-epoch", "crash-consistent")
+@register("the-last-writer-loses-inside-an-epoch", "crash-consistent", also=SPOILT)
 def last_writer_loses(planting: Planting) -> None:
     """Of two overlapping writes of one epoch the older one stays."""
     write: Any = PayloadMap.write
@@ -100,7 +100,7 @@ def last_writer_loses(planting: Planting) -> None:
     planting.replace(PayloadMap, "write", changed)
 
 
-@register("retry-without-raising-the-number", "ordered-once")
+@register("retry-without-raising-the-number", "ordered-once", also=SPOILT)
 def retry_without_raising(planting: Planting) -> None:
     """A put without an answer is sent again, and newer ones follow, all under the same number."""
     handle: Any = Shipper.handle
@@ -117,13 +117,13 @@ def retry_without_raising(planting: Planting) -> None:
     planting.replace(SentPages, "touches", lambda _self, _offset, _length: False)
 
 
-@register("older-requests-on-a-page-left-alive", "ordered-once")
+@register("older-requests-on-a-page-left-alive", "ordered-once", also=SPOILT)
 def older_requests_left_alive(planting: Planting) -> None:
     """A page is put again while an earlier request that touched it may still arrive (P1)."""
     planting.replace(SentPages, "touches", lambda _self, _offset, _length: False)
 
 
-@register("chain-without-if-match", "ordered-once")
+@register("chain-without-if-match", "ordered-once", also=SPOILT)
 def chain_without_condition(planting: Planting) -> None:
     """The requests of a chain do not demand that nothing else changed the blob."""
     send: Any = Shipper._send

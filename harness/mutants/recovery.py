@@ -13,21 +13,21 @@ from engine.core.points import MarkInconsistent, TakePoint
 from engine.core.recovering import Recovering
 from engine.core.seeding import Seeding
 from engine.core.upkeep import Upkeep
-from harness.mutants.mutant import Planting, register
+from harness.mutants.mutant import SPOILT, Planting, register
 
 __all__ = ["bit_cleared_early", "resync_without_point"]
 
 NO_SNAPSHOT = "2020-01-01T00:00:00.0000001Z"
 
 
-@register("bit-cleared-before-the-put-is-known", "crash-consistent")
+@register("bit-cleared-before-the-put-is-known", "crash-consistent", also=SPOILT)
 def bit_cleared_early(planting: Planting) -> None:
     """A bit is cleared while a write of its region still waits to be put (H29)."""
     planting.replace(Clients, "busy_regions", lambda _self: set())
     _clear_without_rest(planting)
 
 
-@register("bitmap-not-persisted", "crash-consistent")
+@register("bitmap-not-persisted", "crash-consistent", also=SPOILT)
 def bitmap_not_persisted(planting: Planting) -> None:
     """The bits are kept in memory only: after a crash nothing seems to be lacking."""
     ask: Any = DirtyRegions._ask
@@ -51,26 +51,26 @@ def bit_cleared_without_flush(planting: Planting) -> None:
     _clear_without_rest(planting)
 
 
-@register("resync-misses-a-region", "crash-consistent")
+@register("resync-misses-a-region", "crash-consistent", also=SPOILT)
 def resync_misses_a_region(planting: Planting) -> None:
     """A resync leaves out the last of the dirty regions."""
     regions: Any = DirtyRegions.regions
     planting.replace(DirtyRegions, "regions", lambda self: regions(self)[:-1])
 
 
-@register("resync-does-not-clear-holes", "crash-consistent")
+@register("resync-does-not-clear-holes", "crash-consistent", also=SPOILT)
 def holes_not_cleared(planting: Planting) -> None:
     """What the volume trimmed before the crash stays in the blob."""
     planting.replace(Seeding, "_hole", lambda _self, _start, _end: None)
 
 
-@register("resync-without-a-recovery-point", "crash-consistent")
+@register("resync-without-a-recovery-point", "crash-consistent", also=SPOILT)
 def resync_without_point(planting: Planting) -> None:
     """A resync writes without order into a blob that nothing marks."""
     planting.replace(MarkInconsistent, "next", lambda _self, _view: None)
 
 
-@register("second-crash-moves-the-pin", "points-honest")
+@register("second-crash-moves-the-pin", "points-honest", also=("consumable", "crash-consistent"))
 def pin_moved(planting: Planting) -> None:
     """A resync that follows on an unfinished one pins a new point, of a blob that is no image."""
     next_of: Any = MarkInconsistent.next
@@ -87,7 +87,7 @@ def pin_moved(planting: Planting) -> None:
     planting.replace(MarkInconsistent, "next", changed)
 
 
-@register("failover-to-an-inconsistent-blob", "crash-consistent")
+@register("failover-to-an-inconsistent-blob", "crash-consistent", also=("live",))
 def failover_ignores_mark(planting: Planting) -> None:
     """A standby mounts the live blob although it is marked as no image of the volume."""
     create: Any = Recovering.__init__
@@ -99,7 +99,7 @@ def failover_ignores_mark(planting: Planting) -> None:
     planting.replace(Recovering, "__init__", changed)
 
 
-@register("point-listed-before-its-snapshot-exists", "points-honest")
+@register("point-listed-before-its-snapshot-exists", "points-honest", also=("consumable", "live"))
 def point_listed_early(planting: Planting) -> None:
     """The metadata name the point of a resync before its snapshot is taken."""
     next_of: Any = MarkInconsistent.next
@@ -118,20 +118,27 @@ def point_listed_early(planting: Planting) -> None:
     planting.replace(MarkInconsistent, "next", changed)
 
 
-@register("point-taken-while-writes-wait", "points-honest")
+@register(
+    "point-taken-while-writes-wait",
+    "points-honest",
+    also=("crash-consistent", "rpo"),
+)
 def point_taken_early(planting: Planting) -> None:
     """A point is taken without what was acknowledged before it and still waits to be put."""
     drain: Any = Upkeep._drain
 
     def changed(self: Any) -> None:
         drain(self)
-        self._barrier = None
+        if not self._errand.volume_bytes:
+            self._barrier = None
 
     planting.replace(Upkeep, "_drain", changed)
     planting.replace(Clients, "cut_us", lambda _self, now_us: now_us)
 
 
-@register("retention-forgets-the-pin", "points-honest")
+@register(
+    "retention-forgets-the-pin", "points-honest", also=("consumable", "live", "status-honest")
+)
 def retention_forgets_pin(planting: Planting) -> None:
     """Points beyond the number to keep are deleted, also the one that a failover would use."""
     to_doom: Any = points.to_doom

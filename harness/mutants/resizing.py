@@ -1,6 +1,6 @@
 """Planted bugs: grow and shrink that are wrong at the end or in between; wrong footers."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace as altered
 
@@ -11,15 +11,25 @@ from engine.core.resizing import ChangeSize, Roll
 from engine.core.section import BlobView
 from engine.units import PAGE_BYTES
 from engine.vhd import disk_bytes
-from harness.mutants.mutant import Planting, register
+from harness.mutants.mutant import SPOILT, Planting, register
 
 __all__ = ["no_footer_after_grow", "resize_without_condition"]
 
 CHECKSUM_AT = 64
 CREATOR_AT = 28
 
+TAIL_LOST: Final = (
+    "metadata-faithful", "crash-consistent", "points-honest", "status-honest", "consumable",
+    "ordered-once", "live",
+)  # fmt: skip
+"""What else is broken where the disk is smaller than the volume says."""
 
-@register("resize-without-if-match", "resize-faithful")
+FOOTERLESS: Final = ("points-honest", "resize-faithful", "live")
+"""What else is broken where readers refuse the footer: points do not open, nor does what a shrink
+leaves, and whoever takes over refuses it as well."""
+
+
+@register("resize-without-if-match", "resize-faithful", also=("consumable", "points-honest"))
 def resize_without_condition(planting: Planting) -> None:
     """A resize does not demand that nothing else changed the blob: a late one undoes a later."""
     resize: Any = BlobView.resize
@@ -44,7 +54,7 @@ def footer_before_resize(planting: Planting) -> None:
     planting.replace(resizing, "_grow", changed)
 
 
-@register("no-footer-after-grow", "consumable")
+@register("no-footer-after-grow", "consumable", also=FOOTERLESS)
 def no_footer_after_grow(planting: Planting) -> None:
     """A grown blob gets room, and no footer at its new end."""
     grow: Any = resizing._grow
@@ -56,7 +66,7 @@ def no_footer_after_grow(planting: Planting) -> None:
     planting.replace(resizing, "_grow", changed)
 
 
-@register("old-footer-left-inside-the-disk", "resize-faithful")
+@register("old-footer-left-inside-the-disk", "resize-faithful", also=("live",))
 def old_footer_left(planting: Planting) -> None:
     """After a grow the old footer is a page of the disk."""
     grow: Any = resizing._grow
@@ -71,7 +81,7 @@ def old_footer_left(planting: Planting) -> None:
     planting.replace(resizing, "_grow", changed)
 
 
-@register("grow-without-an-intent", "resize-faithful")
+@register("grow-without-an-intent", "resize-faithful", also=("consumable", "live"))
 def grow_without_intent(planting: Planting) -> None:
     """The blob grows without a word in its metadata: who finds it half done cannot know."""
     next_of: Any = ChangeSize.next
@@ -95,7 +105,7 @@ def grow_without_intent(planting: Planting) -> None:
     planting.replace(ChangeSize, "next", changed)
 
 
-@register("shrink-before-the-new-footer", "resize-faithful")
+@register("shrink-before-the-new-footer", "resize-faithful", also=("live",))
 def shrink_before_footer(planting: Planting) -> None:
     """A blob is made smaller first, and gets its footer afterwards."""
 
@@ -111,7 +121,11 @@ def shrink_before_footer(planting: Planting) -> None:
     planting.replace(resizing, "_shrink", changed)
 
 
-@register("tail-lost-on-shrink-to-an-unaligned-size", "resize-faithful")
+@register(
+    "tail-lost-on-shrink-to-an-unaligned-size",
+    "resize-faithful",
+    also=TAIL_LOST,
+)
 def tail_lost(planting: Planting) -> None:
     """The disk's size is the volume's rounded down to a MiB when it changes, not up."""
     create: Any = ChangeSize.__init__
@@ -123,13 +137,13 @@ def tail_lost(planting: Planting) -> None:
     planting.replace(ChangeSize, "__init__", changed)
 
 
-@register("grown-space-not-zero", "resize-faithful")
+@register("grown-space-not-zero", "resize-faithful", also=SPOILT)
 def grown_space_not_zero(planting: Planting) -> None:
     """What a shrink inside one MiB cuts off stays there, and a later grow shows it again (H25)."""
     planting.replace(ChangeSize, "_tail", lambda _self, _view, _state: None)
 
 
-@register("an-intent-is-forgotten", "resize-faithful")
+@register("an-intent-is-forgotten", "resize-faithful", also=("consumable", "live", "core-error"))
 def intent_forgotten(planting: Planting) -> None:
     """Whoever finds a resize half done takes the intent away and does nothing else."""
 
@@ -142,19 +156,19 @@ def intent_forgotten(planting: Planting) -> None:
     planting.replace(Roll, "next", changed)
 
 
-@register("footer-checksum-not-recomputed", "consumable")
+@register("footer-checksum-not-recomputed", "consumable", also=FOOTERLESS)
 def checksum_stale(planting: Planting) -> None:
     """The footer's checksum is that of another footer."""
     _change_footer(planting, CHECKSUM_AT, b"\0\0\0\1")
 
 
-@register("chs-only-creator", "consumable")
+@register("chs-only-creator", "consumable", also=FOOTERLESS)
 def chs_creator(planting: Planting) -> None:
     """The creator application is one with which readers take the size from the geometry."""
     _change_footer(planting, CREATOR_AT, b"vpc ")
 
 
-@register("current-size-stale", "consumable")
+@register("current-size-stale", "consumable", also=FOOTERLESS)
 def current_size_stale(planting: Planting) -> None:
     """After a grow the footer says the size of before."""
     grow: Any = resizing._grow

@@ -27,7 +27,11 @@ def status_ignores_lag(planting: Planting) -> None:
     planting.replace(Clients, "is_within_bound", lambda _self, _now_us: True)
 
 
-@register("status-says-protected-while-copying", "status-honest")
+@register(
+    "status-says-protected-while-copying",
+    "status-honest",
+    also=("no-acked-loss", "resize-faithful", "live"),
+)
 def status_ignores_phase(planting: Planting) -> None:
     """A volume is called protected while its first copy, or a resync, is under way."""
     status: Any = PrimaryMachine.status
@@ -40,7 +44,7 @@ def status_ignores_phase(planting: Planting) -> None:
     planting.replace(PrimaryMachine, "status", changed)
 
 
-@register("lag-leaves-out-what-is-under-way", "status-honest")
+@register("lag-leaves-out-what-is-under-way", "status-honest", also=("rpo",))
 def lag_without_unknown(planting: Planting) -> None:
     """What was sent, and has no answer yet, counts as safe (H39)."""
 
@@ -76,7 +80,7 @@ def id_lost(planting: Planting) -> None:
     planting.replace(protecting, "new_metadata", made)
 
 
-@register("metadata-not-replicated-after-a-resize", "metadata-faithful")
+@register("metadata-not-replicated-after-a-resize", "metadata-faithful", also=("resize-faithful",))
 def size_not_recorded(planting: Planting) -> None:
     """After a resize that leaves the disk's size alone the metadata keep the old volume size."""
     next_of: Any = ChangeSize.next

@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.explore.planting import find_bug
 from harness.mutants.catalogue import CATALOGUE, THEMES
 from harness.mutants.mutant import Mutant, Planting, planted
+from harness.sim.disaster import CORE_ERROR
 
 NAMES = sorted(CATALOGUE)
 
@@ -27,6 +28,18 @@ def test_each_has_a_plain_name_and_says_in_one_sentence_what_is_wrong(name: str)
     meaning = CATALOGUE[name].meaning
     assert re.fullmatch(r"[a-z]+(-[a-z]+)+", name)
     assert re.fullmatch(r"[^.]+\.", meaning), meaning
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_else_it_breaks_are_claims_and_some_stay_that_it_does_not(name: str) -> None:
+    claims = CATALOGUE[name].claims
+    assert len(claims) == len(set(claims))
+    assert set(claims) <= {*SIMULATED_CLAIMS, CORE_ERROR}
+    assert len(claims) <= len(SIMULATED_CLAIMS) - 3
+
+
+def test_many_break_one_claim_alone() -> None:
+    assert sum(not mutant.also for mutant in CATALOGUE.values()) >= 15
 
 
 @pytest.mark.parametrize("name", NAMES)

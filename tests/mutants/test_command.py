@@ -8,6 +8,7 @@ import pytest
 from harness.command_line.main import main
 from harness.kill_matrix import last_matrix
 from harness.mutants.catalogue import CATALOGUE
+from harness.mutants.matrix import Row
 
 QUICK = "footer-checksum-not-recomputed"
 
@@ -27,6 +28,9 @@ def test_it_prints_an_object_and_saves_it(
     (row,) = told["mutants"]
     assert {"name", "claim", "caught", "caught_by", "disasters", "steps"} <= set(row)
     assert (row["caught_by"], row["disasters"]) == ("consumable", 1)
+    assert row["missed_without"]
+    assert {"points-honest"} <= set(row["also_caught_by"]) <= set(row["also"])
+    assert (told["missed_without"], told["seen_without"]) == (1, [])
     assert json.loads((tmp_path / "out" / "mutants.json").read_bytes()) == told
     assert last_matrix() is None, "a matrix of some bugs is not the matrix"
 
@@ -36,6 +40,22 @@ def test_a_missed_bug_is_named_and_ends_with_1(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "missed: two-standbys-promote" in out
     assert "0 of 1 planted bugs caught" in out
+
+
+def test_a_bug_that_is_seen_without_its_claims_is_named_and_ends_with_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Row(
+        name=QUICK, claim="consumable", meaning="", caught=True, caught_by="consumable", cause="",
+        disasters=1, steps=0, trials=[1], also=[], missed_without=False, looked=40,
+        also_caught_by={"live": 2}, unexpected=["seed 9: live: never-at-rest"],
+    )  # fmt: skip
+    monkeypatch.setattr("harness.command_line.mutants.run_matrix", lambda *_a, **_k: [row])
+    assert main(["mutants", "--only", QUICK]) == 1
+    out = capsys.readouterr().out
+    assert f"seen without their claims: {QUICK}" in out
+    assert f"{QUICK}: seed 9: live: never-at-rest" in out
+    assert "0 of 1 missed where their claims are not checked" in out
 
 
 def test_it_lists_every_bug_with_its_claim(capsys: pytest.CaptureFixture[str]) -> None:

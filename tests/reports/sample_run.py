@@ -292,7 +292,8 @@ def with_simulation(record: RunRecord, *, stale: bool = False) -> RunRecord:
             digest="ab" * 32, made_at="2026-11-22T21:00:00+00:00", stale=stale,
             mutants=[
                 Mutant(name=name, claim=claim, caught=caught, caught_by=claim if caught else "",
-                       disasters=needed, steps=steps)
+                       disasters=needed, steps=steps, missed_without=caught,
+                       also_caught_by=["live"] if caught else [])
                 for name, claim, caught, needed, steps in bugs
             ],
         ),

@@ -21,7 +21,8 @@ def test_the_page_tells_counts_findings_and_the_power_behind_them(tmp_path: Path
     text = page(tmp_path)
     assert "4000 drawn disasters" in text
     assert "2937 runs, 2000 of them with two crashes" in text
-    assert "2 of 3 planted bugs caught" in text
+    assert "2 of 3 planted bugs caught, 2 missed with their claims unchecked" in text
+    assert "missed; with the first alone: by live" in text
     assert re.search(r"never</td>", text), "a fault that never struck is told"
     assert "mountproof replay evidence/simulation/findings/swarm-1-fenced.json" in text
     assert "disasters simulated" in text
