@@ -14,12 +14,14 @@ from collections.abc import Callable
 
 from harness.sim.disaster import Outcome, run_disaster
 from harness.sim.drawing import draw_schedule
+from harness.sim.garbage import collect_seldom
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Answer counts until the input ends."""
+    collect_seldom()  # as a worker of a swarm does
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_measure(int(line))) + "\n")
         sys.stdout.flush()

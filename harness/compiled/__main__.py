@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from mypyc.namegen import exported_name
 from mypyc.options import CompilerOptions
 
 from harness.compiled.modules import GROUP, PACKAGES, compiled_sources
+from harness.compiled.native import read_shapes, rewrite
 from harness.provision.places import Places, places
 from harness.provision.simulator_parts import digest, folder
 from harness.provision.stamps import stamp
@@ -61,9 +62,8 @@ def _remove_all_but(kept: Sequence[Path]) -> None:
 
 def _compile(checkout: Path, scratch: Path, made: Path) -> None:
     sources = compiled_sources(checkout)
-    os.chdir(checkout)  # mypyc names modules by where they are from here
     print(f"mypyc: {len(sources)} modules", flush=True)
-    generated = _generate(sources, scratch)
+    generated = _generate(_rewritten(checkout, sources, scratch / "source"), scratch)
     headers = (sysconfig.get_paths()["include"], include_dir(), str(scratch))
     compiler = [*COMPILER, *(f"-I{folder}" for folder in headers)]
     suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
@@ -76,22 +76,38 @@ def _compile(checkout: Path, scratch: Path, made: Path) -> None:
         _link_modules(compiler, names, scratch, made / package.replace(".", "/"), suffix)
 
 
-def _generate(sources: dict[str, Path], scratch: Path) -> list[Path]:
+def _rewritten(checkout: Path, sources: Mapping[str, Path], home: Path) -> list[str]:
+    """Write what the compiler is to read, from here on the current folder; returns the modules."""
+    for package in ("engine", "harness"):
+        for source in sorted((checkout / package).rglob("*.py")):
+            copy = home / source.relative_to(checkout)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
+    shapes = read_shapes(sources)
+    paths = [str(source.relative_to(checkout)) for source in sources.values()]
+    for module, path in zip(sources, paths, strict=True):
+        copy = home / path
+        copy.write_text(rewrite(module, copy.read_text("utf-8"), shapes), "utf-8")
+    os.chdir(home)  # mypyc names modules by where they are from here
+    return paths
+
+
+def _generate(paths: Sequence[str], scratch: Path) -> list[Path]:
     """Have mypyc write C; returns one file a package, and one for all the rest."""
     options = CompilerOptions(
         multi_file=True, target_dir=str(scratch), include_runtime_files=False, group_name=GROUP
     )
-    paths = [os.path.relpath(source) for source in sources.values()]
     flags = ["--config-file=", "--ignore-missing-imports", f"--cache-dir={scratch / 'mypy'}"]
     _, files, _ = mypyc_build([*flags, *paths], options)
     runtime = [Path(include_dir()) / name for name in RUNTIME_C_FILES if name.endswith(".c")]
     rest = [*map(Path, files[0][0]), *runtime]
     units = []
-    for package in PACKAGES:
+    for package in sorted(PACKAGES, reverse=True):
         mark = f"__native_{exported_name(package)}___"
         own = [path for path in rest if path.name.startswith(mark)]
         rest = [path for path in rest if path not in own]
-        units.append(_unit(scratch / f"{package}.c", own))
+        if own:
+            units.append(_unit(scratch / f"{package}.c", own))
     return [*units, _unit(scratch / "rest.c", rest)]
 
 
@@ -119,9 +135,9 @@ def _link_modules(
         # A shim has a second entry point, always of one name, for packages.
         text += f"#define PyInit___init__ {stem}_unused\n"
         text += f'#include "{shim}"\n#undef PyInit___init__\n'
-    source = scratch / f"{home.name}.c"
+    source = scratch / f"{home.name}-modules.c"
     source.write_text(text, "utf-8")
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     first, *others = [home / f"{name.rpartition('.')[2]}{suffix}" for name in names]
     _run([*compiler, "-shared", str(source), "-o", str(first)])
     for other in others:

@@ -1,6 +1,5 @@
 """Which modules are compiled, and whether a build of them is here."""
 
-import ast
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +10,18 @@ __all__ = ["GROUP", "PACKAGES", "compiled_sources", "find_build", "say_simulator
 
 GROUP: Final = "mountproof"
 """Name of the shared library that has the code of all modules."""
-PACKAGES: Final = ("engine.core", "harness.sim", "harness.checkers")
+PACKAGES: Final = (
+    "engine", "engine.core.messages", "engine.core", "harness.sim", "harness.checkers",
+)  # fmt: skip
+"""A module's package comes before those that use it."""
+
+_ONLY: Final = {"engine": ("units.py", "vhd.py")}
+"""Of some packages not everything."""
 
 _INTERPRETED: Final = frozenset({
     "__init__.py",  # packages: they are what the compiled modules are put into
-    "account_key.py", "real_account.py",  # no disaster runs these
+    # No disaster runs these:
+    "account_key.py", "deviations.py", "real_account.py", "request_wire.py",
     "catalogue.py",  # it reads an attribute of classes that only their instances have, compiled
 })  # fmt: skip
 
@@ -26,22 +32,9 @@ def compiled_sources(checkout: Path) -> dict[str, Path]:
         f"{package}.{source.stem}": source
         for package in PACKAGES
         for source in sorted(checkout.joinpath(*package.split(".")).glob("*.py"))
-        if source.name not in _INTERPRETED and not _defines_structs(source)
+        if source.name not in _INTERPRETED
+        and (package not in _ONLY or source.name in _ONLY[package])
     }
-
-
-def _defines_structs(source: Path) -> bool:
-    """Whether it has a class with keywords, or msgspec's: compiled, these would be others.
-
-    mypyc drops the keywords of a class statement, and compares instances of a class whose equality
-    is made at run time by identity. Structs are machine code anyway.
-    """
-    classes = (node for node in ast.walk(ast.parse(source.read_bytes()))
-               if isinstance(node, ast.ClassDef))  # fmt: skip
-    return any(
-        node.keywords or any(ast.unparse(base).endswith("Struct") for base in node.bases)
-        for node in classes
-    )
 
 
 def find_build() -> Path | None:

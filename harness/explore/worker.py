@@ -15,6 +15,7 @@ import msgspec
 
 from harness.explore.chunk import Chunk, ChunkReport, run_chunk
 from harness.explore.determinism import NondeterminismError
+from harness.sim.garbage import collect_seldom
 
 __all__ = ["Failure", "Reply", "read_frame", "write_frame"]
 
@@ -69,6 +70,7 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
     private = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    collect_seldom()
     with private:
         while (frame := read_frame(sys.stdin.buffer)) is not None:
             chunk = msgspec.msgpack.decode(frame, type=Chunk)
