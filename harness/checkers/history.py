@@ -33,13 +33,13 @@ class Entry:
 
     value: what it writes to all of its pages (None: zeros), or `values` by page; size: of a
     resize; settled: from which position on it orders what is invoked later. `cells` are the pages
-    whose floor it raises once it is demanded.
+    whose floor it raises once it is demanded. name: of all but writes and trims, which have `op`.
     """
 
-    __slots__ = ("cells", "completed", "completed_us", "end", "first", "kind", "name", "owed",
+    __slots__ = ("cells", "completed", "completed_us", "end", "first", "kind", "name", "op", "owed",
                  "rank", "settled", "size", "value", "values")  # fmt: skip
 
-    def __init__(self, kind: str, rank: int, first: int, end: int) -> None:
+    def __init__(self, kind: str, rank: int, first: int, end: int, op: int = 0) -> None:
         self.kind = kind
         self.rank = rank
         self.first = first
@@ -52,7 +52,8 @@ class Entry:
         self.completed_us = NEVER
         self.settled = NEVER
         self.owed = False
-        self.name = kind
+        self.op = op
+        self.name = ""
 
     def value_of(self, page: int) -> object | None:
         """What it writes to that page of its own; None: zeros."""
@@ -65,7 +66,10 @@ class Entry:
         return self.value is None and self.first <= page < self.end
 
     def __str__(self) -> str:
-        return self.name
+        if self.name:
+            return self.name
+        what = "trim" if self.kind == "zero" else "write"
+        return f"{what} {self.op} (pages {self.first} to {self.end - 1})"
 
 
 class History:
@@ -222,15 +226,13 @@ class History:
 
     def _add_write(self, operation: Operation) -> None:
         first, end = operation.first_page, operation.first_page + operation.pages
-        entry = Entry(operation.kind, self.position, first, end)
+        entry = Entry(operation.kind, self.position, first, end, operation.op)
         if operation.kind == "zero":
             entry.cells = self.touched_in(first, end)
             self.zeros.append(entry)
         else:
             entry.value = operation.op
             self.touched.update(entry.cells)
-        what = "trim" if operation.kind == "zero" else "write"
-        entry.name = f"{what} {operation.op} (pages {first} to {end - 1})"
         self.by_op[operation.op] = entry
 
     def _add_size(self, rank: int, volume_bytes: int, name: str) -> Entry:

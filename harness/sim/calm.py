@@ -76,10 +76,12 @@ class Calm:
         standby = self.site.nodes["standby"]
         acting = getattr(getattr(standby.process, "machine", None), "phase", "")
         away = primary.process is None or primary.process.paused or bool(primary.conditions)
-        chance = Random(self.site.world.seed * 8 + 7).random()
         if acting in ("fencing", "checking", "claiming", "delaying"):
             return "standby"
-        return "standby" if away and standby.process is not None and chance < 0.5 else "primary"
+        if not away or standby.process is None:
+            return "primary"
+        chance = Random(self.site.world.seed * 8 + 7).random()
+        return "standby" if chance < 0.5 else "primary"
 
     def _keep_down(self, process: "Process | None") -> None:
         """A primary that is paused for longer than the run has no part in it any more."""

@@ -54,8 +54,8 @@ class Process:
     """Runs until it is killed. `held`: events do not go straight to the machine."""
 
     __slots__ = (
-        "_fuse", "_going", "_local_us", "_timers", "_waiting", "alive", "handled", "held",
-        "machine", "node", "paused", "session", "site", "world",
+        "_fuse", "_going", "_handle", "_local_us", "_timers", "_waiting", "alive", "handled",
+        "held", "machine", "node", "paused", "session", "site", "world",
     )  # fmt: skip
 
     def __init__(self, site: "Site", node: Node, machine: Machine) -> None:
@@ -63,6 +63,7 @@ class Process:
         self.world = site.world
         self.node = node
         self.machine = machine
+        self._handle = machine.handle
         node.starts += 1
         self.session = node.starts
         self.alive = True
@@ -84,7 +85,7 @@ class Process:
         self.handled += 1
         now_us = self.world.now_us + self.node.offset_us
         try:
-            commands = self.machine.handle(now_us, event)
+            commands = self._handle(now_us, event)
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
@@ -166,7 +167,7 @@ class Process:
         self.handled += 1
         now_us = self.world.now_us + self.node.offset_us
         try:
-            commands = self.machine.handle(now_us, event)
+            commands = self._handle(now_us, event)
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:

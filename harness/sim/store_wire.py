@@ -47,6 +47,14 @@ ZEROS: Final = bytes(PAGE_BYTES)
 MANY_PAGES: Final = 64
 
 
+_PUT: Final = ask.PutPages
+_CLEAR: Final = ask.ClearPages
+_HEAD: Final = ask.ReadProperties
+_PROPERTIES: Final = ask.SetProperties
+_RIGHT: Final = ask.DIGEST_RIGHT
+"""Compiled, what is imported is looked up by its name each time, and a constant is not."""
+
+
 def page_values(parts: tuple[Part, ...]) -> tuple[object, ...]:
     """One value a page; None: zeros. A payload is a tuple of one value a page, or bytes."""
     if len(parts) == 1:
@@ -93,15 +101,15 @@ def _put(command: Put) -> Request:
     some: tuple[int, ...] | None = None
     if len(values) > MANY_PAGES and _has_zeros(parts):
         some = _places_of_something(parts, values)
-    return ask.PutPages(
+    return _PUT(
         blob=BLOB, lease=command.lease, if_match=command.if_match, offset=command.offset,
-        length=command.length, number_eq=command.number, pages=values, digest=ask.DIGEST_RIGHT,
+        length=command.length, number_eq=command.number, pages=values, digest=_RIGHT,
         some=some,
     )  # fmt: skip
 
 
 def _clear(command: Clear) -> Request:
-    return ask.ClearPages(
+    return _CLEAR(
         blob=BLOB, lease=command.lease, if_match=command.if_match, offset=command.offset,
         length=command.length, number_eq=command.number,
     )  # fmt: skip
@@ -121,12 +129,16 @@ def _read(command: ReadPage) -> Request:
     )  # fmt: skip
 
 
+def _head(command: Head) -> Request:
+    return _HEAD(blob=BLOB, lease=command.lease)
+
+
 def _raise(command: Raise) -> Request:
-    return ask.SetProperties(blob=BLOB, lease=command.lease, action="max", number=command.number)
+    return _PROPERTIES(blob=BLOB, lease=command.lease, action="max", number=command.number)
 
 
 def _resize(command: Resize) -> Request:
-    return ask.SetProperties(
+    return _PROPERTIES(
         blob=BLOB, lease=command.lease, if_match=command.if_match, length=command.length
     )
 
@@ -153,7 +165,7 @@ ASKS: Final[dict[type, tuple[str, Callable[[Any], Request]]]] = {
     Put: ("put", _put),
     Clear: ("clear", _clear),
     Raise: ("raise", _raise),
-    Head: ("head", lambda c: ask.ReadProperties(blob=BLOB, lease=c.lease)),
+    Head: ("head", _head),
     ReadPage: ("read", _read),
     Create: ("create", _create),
     SetMetadata: ("metadata", _metadata),
