@@ -14,6 +14,7 @@ from engine.shell.tap_address import Listener, open_listener
 from engine.shell.tap_connection import Connection
 from engine.shell.tap_handler import Done, TapHandler
 from engine.shell.tap_memory import TapMemory
+from engine.shell.tap_stream import TapStream
 from engine.units import PAGE_BYTES
 
 __all__ = ["Done", "TapHandler", "TapServer", "serve_tap"]
@@ -58,7 +59,6 @@ class TapServer:
         """Of all its connections, for payloads outlive the connection that they came on."""
         self._listener = listener
         self._connections: set[Connection] = set()
-        self._arriving: set[asyncio.Task[object]] = set()
         self._loop = asyncio.get_running_loop()
         self._listening = True
         self._idle = asyncio.Event()
@@ -81,7 +81,6 @@ class TapServer:
 
     async def wait_closed(self) -> None:
         """Return when no connection is left."""
-        await asyncio.gather(*self._arriving)
         await self._idle.wait()
 
     def _stop_listening(self) -> None:
@@ -95,9 +94,6 @@ class TapServer:
     def _trim(self) -> None:
         self.memory.trim()
         self._trimmer = self._loop.call_later(TRIM_SECONDS, self._trim)
-
-    # asyncio's own Server loses a connection that is being accepted while it closes: that client
-    # would wait for ever (Server._attach asserts in a callback, Python 3.11).
 
     def _resume_accepting(self) -> None:
         if self._listening:
@@ -114,10 +110,7 @@ class TapServer:
             self._loop.call_later(ACCEPT_PAUSE_SECONDS, self._resume_accepting)
             return
         sock.setblocking(False)
-        connected = self._loop.connect_accepted_socket(lambda: Connection(self), sock)
-        task: asyncio.Task[object] = self._loop.create_task(connected)
-        self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
+        TapStream(sock, Connection(self))
 
     # ── what a connection asks (tap_connection.Gate) ──────────────────────────────────────────
 

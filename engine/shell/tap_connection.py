@@ -20,6 +20,7 @@ from engine.errors import ProtocolError
 from engine.shell import nbd_protocol as nbd
 from engine.shell.tap_handler import TapHandler
 from engine.shell.tap_memory import TapMemory
+from engine.shell.tap_stream import TapProtocol
 from engine.units import MIB
 
 REQUESTS_MAX: Final = 128
@@ -65,7 +66,7 @@ class Gate(Protocol):
         """Forget a connection that is gone."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(TapProtocol):
     """One client: handshake, then requests until it leaves.
 
     Received bytes lie in `_buffer[_start:_end]`. Payloads are handed on as views of it; once one
@@ -116,6 +117,7 @@ class Connection(asyncio.BufferedProtocol):
         self._lost = True
         self._handshake_timer.cancel()
         self._replies.clear()
+        self._use(bytearray())  # only payloads keep memory now
         self._gate.left(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 asyncio names it
@@ -126,6 +128,10 @@ class Connection(asyncio.BufferedProtocol):
         """Take what has arrived."""
         self._end += nbytes
         self._process()
+
+    def is_at_rest(self) -> bool:
+        """Whether everything that has arrived is answered."""
+        return not self._in_flight_count and self._end == self._start
 
     def eof_received(self) -> bool:
         """Close: no DISCONNECT came before, so the client died and nobody waits for answers."""

@@ -26,7 +26,7 @@ class TapMemory:
     """The chunks of one tap. Call `trim` every now and then, with a pause that outlasts a burst."""
 
     def __init__(self) -> None:
-        self._chunks: deque[mmap.mmap] = deque()  # in the order in which they were taken
+        self._chunks: deque[mmap.mmap] = deque()  # as they were taken, or found to be in use
         self._taken = 0
 
     @property
@@ -51,11 +51,11 @@ class TapMemory:
             self._chunks.popleft()  # freed at once, or with its last payload
 
     def _oldest_free(self) -> mmap.mmap | None:
-        for index in range(min(len(self._chunks), LOOKED_AT_MAX)):
-            chunk = self._chunks[index]
+        for _ in range(min(len(self._chunks), LOOKED_AT_MAX)):
+            chunk = self._chunks.popleft()
             if _is_free(chunk):
-                del self._chunks[index]
                 return chunk
+            self._chunks.append(chunk)
         return None
 
 

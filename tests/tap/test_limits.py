@@ -13,6 +13,7 @@ import pytest
 from engine.errors import VolumeError
 from engine.shell import tap_connection
 from engine.shell.tap import CONNECTIONS_MAX
+from engine.shell.tap_memory import CHUNK_BYTES, CHUNKS_KEPT, LOOKED_AT_MAX
 from tests.tap import nbd_client
 from tests.tap.conftest import SIZE_BYTES
 from tests.tap.file_handler import FileHandler
@@ -311,3 +312,11 @@ def test_random_garbage_after_the_handshake_never_reaches_the_volume(
         assert offset + length <= SIZE_BYTES
     with open_export(tap.address) as client:
         assert client.ask(FLUSH, 0, 0) == 0
+
+
+def test_clients_that_left_keep_no_memory(tap: RunningTap) -> None:
+    for _ in range(3 * LOOKED_AT_MAX):
+        with open_export(tap.address) as client:
+            assert client.ask(WRITE, 0, MIB, bytes(MIB)) == 0
+        assert eventually(lambda: tap.server.active is None)
+    assert tap.server.memory.held_bytes <= CHUNKS_KEPT * CHUNK_BYTES
