@@ -19,16 +19,18 @@ from harness.disk.validator import validate
 from harness.errors import Inconclusive
 from harness.judge.facts import ResizeOutcome, ResizeStep
 from harness.lab.points import PointsLedger
+from harness.lab.slow_motion import stop_primary_when
 from harness.lab.stage import Stage
 
 __all__ = ["ResizeRun"]
 
 ENTRIES_BETWEEN: Final = 20
 FOLLOW_S: Final = 60.0
-BEGIN_S: Final = 30.0
-BEGIN_POLL_S: Final = 0.001
-CUT_DELAY_S_MAX: Final = 0.02
-"""From the blob's word that a resize is on its way it takes some 4 requests of 3 to 15 ms here."""
+BEGIN_S: Final = 120.0
+ASKING_S: Final = 10.0
+LATER_MAX: Final = 2
+"""A grow or shrink takes four requests or more after the one that says that it is on its way; the
+last makes it done, so that a kill after two is in its midst whatever was still under way."""
 
 READ_BYTES: Final = 4 << 20
 Kind = Literal["grow", "shrink"]
@@ -67,33 +69,42 @@ class ResizeRun:
             self._stage.workload.guest.follow_size(to_bytes)
         self.steps.append(step)
 
-    def begin(self, kind: Kind, to_bytes: int) -> float:
-        """Ask for a resize that the site shall not see the end of; returns when to kill it.
+    def begin(self, kind: Kind, to_bytes: int) -> None:
+        """Ask for a resize that the site shall not see the end of.
 
-        That is some time after the blob says that the resize is on its way.
+        Returns with the primary standing still (SIGSTOP) in its midst: right after the blob says
+        that the resize is on its way, or a drawn number of the resize's requests later.
         """
         stage = self._stage
         if kind == "shrink":
             self._tell_guest("shrink", to_bytes)
         before = stage.sizes.volume
         stage.sizes.asked(to_bytes)
-        self._asking = threading.Thread(
+        asking = threading.Thread(
             target=stage.volume.resize, args=(to_bytes,), name="resize", daemon=True
         )
         self.steps.append(ResizeStep(kind=kind, from_bytes=before, to_bytes=to_bytes))
-        self._asking.start()
-
-        def begun() -> bool:
-            over = self._asking is None or not self._asking.is_alive()
-            return over or stage.disk.now().wording.unfinished == kind
-
-        stage.lab.stop.until(begun, BEGIN_S, f"{stage.plan.name}: the {kind}'s begin", BEGIN_POLL_S)
         # A trial that is staged again missed the moment: then at once.
-        missed = "-again-" in stage.plan.name
-        return 0.0 if missed else random.Random(stage.plan.seed).uniform(0.0, CUT_DELAY_S_MAX)
+        again = "-again-" in stage.plan.name
+        later = 0 if again else random.Random(stage.plan.seed).randint(0, LATER_MAX)
+        seen: list[str] = []
+
+        def reached() -> bool:
+            now = stage.disk.now()
+            if now.wording.unfinished != kind:
+                return bool(seen) or not asking.is_alive()
+            if now.state.etag not in seen:
+                seen.append(now.state.etag)
+            return len(seen) > later
+
+        asking.start()
+        self._asking = asking
+        stop_primary_when(stage, reached, BEGIN_S, f"the {kind}'s begin")
 
     def outcome(self, recovered_bytes: int, unfinished: str) -> ResizeOutcome:
         """After the recovery."""
+        if self._asking is not None:
+            self._asking.join(ASKING_S)  # its connection ended with the primary
         cut = bool(self._stage.plan.cut)
         return ResizeOutcome(
             steps=self.steps,

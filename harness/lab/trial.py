@@ -127,7 +127,8 @@ def _resize(stage: Stage, steps: list[ProofStep]) -> TrialFacts:
     stage.await_room()
     if plan.cut in ("grow", "shrink"):
         to_bytes = plan.grown_bytes if plan.cut == "grow" else plan.shrunk_bytes
-        disaster = kill_primary_site(stage, resizes.begin(plan.cut, to_bytes))
+        resizes.begin(plan.cut, to_bytes)
+        disaster = kill_primary_site(stage, 0.0)
     else:
         disaster = kill_primary_site(stage)
     at_kill = stage.disk.now().wording.unfinished

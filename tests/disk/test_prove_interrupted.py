@@ -67,22 +67,21 @@ def test_sigint_ends_everything_that_was_started(tmp_path: Path, program: Sequen
     with serve(disk) as served:
         served.fault = silent_after_some
         port = served.url.split("/")[2]
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, *program, "prove", served.url],
             env=os.environ | {"TMPDIR": str(scratch)},
             cwd=Path(__file__).parents[2],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-        )
-        try:
-            assert stuck.wait(HANG_S)
-            assert list(scratch.iterdir()), "the proof is under way"
-            process.send_signal(signal.SIGINT)
-            _, complaint = process.communicate(timeout=HANG_S)
-        finally:
-            over.set()
-            process.kill()
-            process.wait()
+        ) as process:
+            try:
+                assert stuck.wait(HANG_S)
+                assert list(scratch.iterdir()), "the proof is under way"
+                process.send_signal(signal.SIGINT)
+                _, complaint = process.communicate(timeout=HANG_S)
+            finally:
+                over.set()
+                process.kill()
         assert process.returncode == 2
         assert complaint.decode().startswith("mountproof: interrupted")
         assert list(scratch.iterdir()) == []

@@ -34,10 +34,9 @@ def test_a_resized_a_cut_and_a_crashed_volume_are_recovered_and_certified(
     record = certify(request, StopSignal())
     verdicts = {claim.id: (claim.verdict, claim.reason) for claim in record.claims}
     for claim in profile.demands:
-        verdict, reason = verdicts[claim]
-        # Whether a kill strikes within the few milliseconds of a resize is chance, thrice.
-        missed = claim == "resize-faithful" and "was over, or had not begun" in reason
-        assert verdict is (Verdict.INCONCLUSIVE if missed else Verdict.HELD), verdicts[claim]
+        assert verdicts[claim][0] is Verdict.HELD, verdicts[claim]
+    cut = [t for t in record.trials if t.facts.get("resize.cut")]
+    print([(t.name, t.counted, t.why_not_counted, t.facts["resize.unfinished_at_kill"]) for t in cut])
     whole = next(t for t in record.trials if t.kind == "resize" and not t.facts["resize.cut"])
     assert int(whole.facts["resize.recovered_bytes"]) % MIB == 0
     assert int(whole.facts["points.good"]) >= 3, "one on request, one before each resize"
