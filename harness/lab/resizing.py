@@ -28,9 +28,9 @@ ENTRIES_BETWEEN: Final = 20
 FOLLOW_S: Final = 60.0
 BEGIN_S: Final = 120.0
 ASKING_S: Final = 10.0
-LATER_MAX: Final = 2
-"""A grow or shrink takes four requests or more after the one that says that it is on its way; the
-last makes it done, so that a kill after two is in its midst whatever was still under way."""
+LATER_MAX: Final = 1
+"""A grow or shrink takes four requests after the one that says that it is on its way, and the last
+makes it done. A look may pass over one, and one may still be under way at the kill."""
 
 READ_BYTES: Final = 4 << 20
 Kind = Literal["grow", "shrink"]
@@ -73,7 +73,7 @@ class ResizeRun:
         """Ask for a resize that the site shall not see the end of.
 
         Returns with the primary standing still (SIGSTOP) in its midst: right after the blob says
-        that the resize is on its way, or a drawn number of the resize's requests later.
+        that the resize is on its way, or after the next change of the blob.
         """
         stage = self._stage
         if kind == "shrink":

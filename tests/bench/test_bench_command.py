@@ -86,7 +86,7 @@ def test_a_quick_bench_prints_one_object_and_owns_up_to_being_quick() -> None:
 @pytest.mark.real
 def test_an_unknown_bench_ends_with_the_usage_status() -> None:
     command = [sys.executable, "-m", "harness.command_line.main", "bench", "nothing", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 64
     assert done.stdout == ""
     assert "choose from seed" in done.stderr

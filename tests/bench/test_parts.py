@@ -82,7 +82,7 @@ def test_a_loop_of_puts_tells_what_it_put(
         env={**os.environ, "STORE": azurite.connection_string},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     told = json.loads(done.stdout)
@@ -108,7 +108,7 @@ def test_our_loop_says_why_it_could_not_put(azurite: Azurite, container: str) ->
         env={**os.environ, "STORE": azurite.connection_string},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 2

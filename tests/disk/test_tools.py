@@ -35,10 +35,8 @@ def test_long_last_words_are_cut_and_name_no_json() -> None:
 
 
 def test_a_tool_that_hangs_is_killed_and_inconclusive() -> None:
-    started = time.monotonic()
     with pytest.raises(Inconclusive, match="did not end within 0 s"):
-        ToolBox().run(["sleep", "30"], 0.2)
-    assert time.monotonic() - started < 5
+        ToolBox().run(["sleep", "3600"], 0.2)
 
 
 def test_a_missing_tool_and_a_killed_one_are_inconclusive() -> None:
@@ -51,10 +49,16 @@ def test_a_missing_tool_and_a_killed_one_are_inconclusive() -> None:
 def test_stop_ends_what_runs_and_starts_nothing_more() -> None:
     tools = ToolBox()
     killed: list[str] = []
-    threading.Timer(0.2, tools.stop).start()
+
+    def stop_what_runs() -> None:
+        while not tools._running:
+            time.sleep(0.001)
+        tools.stop()
+
+    threading.Thread(target=stop_what_runs, daemon=True).start()
     with tools.stoppable(lambda: killed.append("guest")):
         with pytest.raises(Inconclusive, match="was killed"):
-            tools.run(["sleep", "30"], 60)
+            tools.run(["sleep", "3600"], 7200)
         assert killed == ["guest"]
     with pytest.raises(Inconclusive, match="was stopped"):
         tools.run(["true"], 5)

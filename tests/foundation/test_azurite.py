@@ -32,7 +32,7 @@ def read_page(running: Azurite, name: str) -> bytes:
 
 def logged_puts(service: Azurite) -> list[tuple[str, str, int]]:
     """Puts of pages in the request log, which is written a moment after the answer."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         requests = StoreLog(service.log).requests()
         puts = [(put.method, put.target, put.status) for put in requests if put.component == "page"]

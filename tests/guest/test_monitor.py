@@ -44,7 +44,7 @@ class Qemu:
 
     def close(self) -> None:
         self.monitor.close()
-        self._thread.join(10.0)
+        self._thread.join(120.0)
 
 
 def test_commands_are_answered_between_events() -> None:

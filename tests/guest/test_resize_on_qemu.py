@@ -28,7 +28,7 @@ class Servers:
         options = f"driver=raw,file.driver=file,file.locking=off,file.filename={self.file}"
         command = ["qemu-nbd", "-t", "-x", "db", "-k", str(socket), "--image-opts", options]
         self.running.append(subprocess.Popen(command))
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 120.0
         while not socket.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         return f"unix:{socket}"
@@ -36,7 +36,7 @@ class Servers:
     def stop(self) -> None:
         for process in self.running:
             process.kill()
-            process.wait(10.0)
+            process.wait(60.0)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_the_ledger_goes_on_through_a_grow_a_shrink_and_a_server_that_dies(
         resize(servers, vm, "third", small)
         vm.wait_for("ack", PATIENCE)
         servers.running[-1].kill()
-        servers.running[-1].wait(10.0)
+        servers.running[-1].wait(60.0)
         servers.file.with_name("third").unlink(missing_ok=True)
         servers.serve("third")
         for _ in range(5):

@@ -35,8 +35,8 @@ def test_a_resized_a_cut_and_a_crashed_volume_are_recovered_and_certified(
     verdicts = {claim.id: (claim.verdict, claim.reason) for claim in record.claims}
     for claim in profile.demands:
         assert verdicts[claim][0] is Verdict.HELD, verdicts[claim]
-    cut = [t for t in record.trials if t.facts.get("resize.cut")]
-    print([(t.name, t.counted, t.why_not_counted, t.facts["resize.unfinished_at_kill"]) for t in cut])
+    cut = next(t for t in record.trials if t.counted and t.facts.get("resize.cut"))
+    assert cut.facts["resize.unfinished_at_kill"] == "grow"
     whole = next(t for t in record.trials if t.kind == "resize" and not t.facts["resize.cut"])
     assert int(whole.facts["resize.recovered_bytes"]) % MIB == 0
     assert int(whole.facts["points.good"]) >= 3, "one on request, one before each resize"

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,22 +23,37 @@ while True:
 """
 
 
-def wait_for(path: Path, text: str) -> None:
-    deadline = time.monotonic() + 10
-    while text not in path.read_text():
-        assert time.monotonic() < deadline, f"{text!r} never came"
+HANG_S = 120.0
+"""Only guards against hanging."""
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + HANG_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} never came"
         time.sleep(0.01)
+
+
+def wait_for(path: Path, text: str) -> None:
+    until(lambda: text in path.read_text(), repr(text))
 
 
 def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+def is_gone(pid: int) -> bool:
+    try:
+        return state_of(pid) == "Z"
+    except OSError:  # between two looks its parent has reaped it
+        return True
+
+
 def test_output_and_errors_go_to_files(tmp_path: Path) -> None:
     code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     with Supervisor() as supervisor:
         process = supervisor.start("p", [sys.executable, "-c", code], folder=tmp_path)
-        assert process.wait(10) == 3
+        assert process.wait(HANG_S) == 3
     assert (tmp_path / "p.out").read_text() == "out\n"
     assert (tmp_path / "p.log").read_text() == "err\n"
 
@@ -48,9 +64,9 @@ def test_a_killed_process_tells_what_it_wrote_up_to_its_end(tmp_path: Path) -> N
         argv = [sys.executable, "-c", WRITER, str(target)]
         process = supervisor.start("writer", argv, folder=tmp_path)
         wait_for(process.output, "ready")
-        time.sleep(0.1)
+        until(lambda: target.stat().st_size > 0, "a write")
         process.kill()
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(HANG_S) == -signal.SIGKILL
         counted = process.io()
     written = target.stat().st_size
     assert written > 0
@@ -65,15 +81,13 @@ def test_a_paused_process_does_nothing_until_it_is_resumed(tmp_path: Path) -> No
         process = supervisor.start("writer", argv, folder=tmp_path)
         wait_for(process.output, "ready")
         process.pause()
-        time.sleep(0.05)
-        assert state_of(process.pid) == "T"
+        until(lambda: state_of(process.pid) == "T", "the pause")
         paused_at = target.stat().st_size
         time.sleep(0.1)
         assert target.stat().st_size == paused_at
         assert process.running
         process.resume()
-        time.sleep(0.2)
-        assert target.stat().st_size > paused_at
+        until(lambda: target.stat().st_size > paused_at, "a write after the pause")
 
 
 def test_stop_ends_a_process_that_ignores_sigterm_and_one_that_is_paused(tmp_path: Path) -> None:
@@ -118,16 +132,13 @@ def test_processes_die_with_a_lab_that_is_killed(tmp_path: Path) -> None:
         pid = int(popen.stdout.readline())
         wait_for(Path(f"/proc/{pid}/comm"), "sleep")  # from then on it is tied to the lab
         os.kill(popen.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and state_of(pid) != "Z":
-        assert time.monotonic() < deadline, "the lab's process outlived the lab"
-        time.sleep(0.02)
+    until(lambda: is_gone(pid), "the end of the lab's process")
 
 
 def test_a_missing_program_is_inconclusive(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         process = supervisor.start("none", ["/nowhere/program"], folder=tmp_path)
-        assert process.wait(5) not in (0, None)
+        assert process.wait(HANG_S) not in (0, None)
         assert "/nowhere/program" in process.log.read_text()
 
 

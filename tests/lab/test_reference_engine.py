@@ -44,7 +44,7 @@ def volume(tmp_path: Path) -> Iterator[ProtectedVolume]:
 
 
 def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)

@@ -1,7 +1,6 @@
 """Waits of the lab: deadlines with names, and a stop that is heard at once."""
 
 import threading
-import time
 
 import pytest
 
@@ -22,10 +21,8 @@ def test_a_deadline_names_what_did_not_happen() -> None:
 def test_a_stop_ends_a_long_wait_at_once() -> None:
     stop = StopSignal()
     threading.Timer(0.05, stop.set).start()
-    began = time.monotonic()
     with pytest.raises(Stopped, match="interrupted"):
-        stop.until(lambda: False, 60.0, "nothing")
-    assert time.monotonic() - began < 5.0
+        stop.until(lambda: False, 7200.0, "nothing", poll_s=3600.0)
 
 
 def test_nothing_waits_after_a_stop() -> None:

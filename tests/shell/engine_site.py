@@ -26,7 +26,8 @@ from tests.tap.nbd_client import NbdClient
 
 VARIABLE: Final = "TEST_STORE"
 MIB: Final = 1 << 20
-WAIT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 120.0
+"""Only guards against hanging."""
 
 POLICY: Final = """\
 [store]
@@ -35,7 +36,7 @@ POLICY: Final = """\
 seconds = 15
 [heartbeat]
 listen = "127.0.0.1:{port}"
-interval_seconds = 0.1
+interval_seconds = {interval}
 timeout_seconds = {timeout}
 [primary]
 state = "primary"
@@ -160,12 +161,15 @@ class Site:
         order: str = "flush",
         fence: str = "break",
         timeout: float = 1.0,
+        interval: float = 0.1,
         store: str = "",
         extra: str = "",
     ) -> None:
         """Write the policy; `extra` goes to the end of the last volume."""
         store = store or f'connection_string_env = "{VARIABLE}"\ncontainer = "{self.container}"'
-        text = POLICY.format(store=store, port=self.port, timeout=timeout, fence=fence)
+        text = POLICY.format(
+            store=store, port=self.port, interval=interval, timeout=timeout, fence=fence
+        )
         for name in names or ("db",):
             text += VOLUME.format(name=name, mode=mode, order=order, folder=self.folder)
         self.policy.write_text(text + extra)

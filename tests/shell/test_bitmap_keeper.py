@@ -28,7 +28,7 @@ class Gated(DirtyBitmap):
         super().__init__(path, bytes(32), SIZE)
 
     def commit(self) -> None:
-        assert self.let.wait(10)
+        assert self.let.wait(120)
         self.commits += bool(self._stale)
         if self.error:
             raise OSError(self.error, "no")
@@ -47,7 +47,7 @@ class Desk:
         self.keeper.trust()
 
     def next(self) -> Event:
-        return self.answers.get(timeout=10)
+        return self.answers.get(timeout=120)
 
     def on_disk(self) -> tuple[int, ...] | None:
         other = DirtyBitmap(self.path, bytes(32), SIZE)
@@ -151,7 +151,7 @@ def test_a_bug_is_told_and_not_lost_in_the_thread(
 
     monkeypatch.setattr(desk.bitmap, "set", stumble)
     desk.keeper.mark_dirty(MarkDirty(1, (4,)))
-    assert str(desk.bugs.get(timeout=10)) == "half way"
+    assert str(desk.bugs.get(timeout=120)) == "half way"
 
 
 def test_the_end_writes_what_is_clean(tmp_path: Path) -> None:

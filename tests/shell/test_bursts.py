@@ -93,7 +93,7 @@ def test_only_puts_stand_back(tmp_path: Path) -> None:
         host, machine, blob, state = make_host(folder, niceness)
         machine.asks = asks
         host.deliver(Started())
-        await asyncio.wait_for(machine.answered.wait(), 5)
+        await asyncio.wait_for(machine.answered.wait(), 120)
         host.close()
         state.close()
         return blob.niceness

@@ -60,7 +60,7 @@ class ScriptedBlob:
         self.threads: set[str] = set()
 
     def execute(self, command: StoreCommand) -> StoreAnswer:
-        self.let.wait(5)
+        self.let.wait(120)
         self.threads.add(threading.current_thread().name)
         if self.bug is not None:
             raise self.bug
@@ -85,7 +85,7 @@ class Stage:
         )
 
     async def until(self, count: int) -> list[Event]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             while len(self.machine.seen) < count:
                 self.machine.came.clear()
                 await self.machine.came.wait()
@@ -224,7 +224,7 @@ def test_a_bug_in_a_thread_reaches_the_loop_s_exception_handler(tmp_path: Path, 
             stage.host.deliver(Started())
         else:
             stage.host.in_background(work)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             assert await fault is bug
 
     perform(tmp_path, at_start(Head(1, None)), play)

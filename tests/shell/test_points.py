@@ -128,7 +128,7 @@ def test_order_interval_is_recovered_to_its_last_point(site: Site) -> None:
     site.await_status("lag_bytes", 0)
     content = site.volume()
     primary.end(signal.SIGKILL)
-    standby.wait_for("mounted", seconds=45)
+    standby.wait_for("mounted")
     handed = site.handed_over()
     assert handed["snapshot"]
     assert site.mounted_disk() == content

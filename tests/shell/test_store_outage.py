@@ -61,7 +61,7 @@ def test_in_sync_mode_an_outage_delays_writes_and_loses_none(
 
 def own_site_writes(site: Site, count: int) -> None:
     """Wait until so many puts are done."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while site.status()["puts_done"] < count:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -98,7 +98,7 @@ def test_an_outage_during_seeding_only_delays_it(own_site: Site, own_azurite: Az
     primary.wait_for("store-trouble")
     assert own_site.status()["protected"] is False
     own_azurite.start(port=port)
-    primary.wait_for("protected", seconds=60)
+    primary.wait_for("protected", seconds=120)
     assert own_site.disk() == own_site.volume()
 
 

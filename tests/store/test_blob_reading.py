@@ -23,7 +23,7 @@ KEY = "bm8ga2V5IG9mIGFueWJvZHkncw=="
 
 def store_on(service: ScriptedService) -> PageBlob:
     text = f"AccountName=acct;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:{service.port}/acct"
-    return PageBlob(open_account(text, Timeouts(1.0, 1.0)), "box", "b.vhd")
+    return PageBlob(open_account(text, Timeouts(60.0, 60.0)), "box", "b.vhd")
 
 
 def page_list(*ranges: tuple[int, int], marker: str = "") -> bytes:
@@ -117,4 +117,4 @@ assert not any(name.startswith(("azure", "requests", "ssl")) for name in sys.mod
 store.preload()
 assert "azure.storage.blob" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

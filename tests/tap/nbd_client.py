@@ -25,7 +25,7 @@ def connect(address: str) -> socket.socket:
             raise
         return sock
     host, port = address.rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=120)
 
 
 def go_data(name: str, infos: tuple[int, ...] = ()) -> bytes:

@@ -25,7 +25,7 @@ class RunningTap:
         try:
             self.server: TapServer = asyncio.run_coroutine_threadsafe(
                 serve_tap(handler, address), self._loop
-            ).result(10)
+            ).result(120)
         except BaseException:
             self._stop_loop()
             raise
@@ -37,22 +37,22 @@ class RunningTap:
         async def run() -> Result:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(120)
 
     def drain(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.server.drain(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.server.drain(), self._loop).result(120)
 
     def stop(self) -> None:
         async def close() -> None:
             self.server.close()
             await self.server.wait_closed()
 
-        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(120)
         self._stop_loop()
 
     def _stop_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(120)
         self._loop.close()
 
 
@@ -84,7 +84,7 @@ class HoldingHandler:
         """Nothing is done until the test says so."""
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     """Wait until the condition holds; False if it does not within the time."""
     end = time.monotonic() + seconds
     while not condition():

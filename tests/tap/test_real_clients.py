@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 
 def run(*command: str) -> str:
     """Run a client; its output, or a failure that shows it."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
 
