@@ -251,6 +251,9 @@ class TrialFacts(Fact, frozen=True, kw_only=True):
     properties: PropertiesOutcome | None = None
     max_lag_s: float | None = None
     """Largest lag that the engine's status reported under load."""
+    store_silent_s: float | None = None
+    """How long the service left the lab's own question unanswered, right before the kill; asked in
+    mode async only, whose bound holds for a service that answers."""
     evidence: list[str] = []
 
 
@@ -284,6 +287,8 @@ def flat(trial: TrialFacts) -> dict[str, float | int | str | bool]:
         found["properties.checked"] = len(trial.properties.checks)
     if trial.max_lag_s is not None:
         found["max_lag_s"] = trial.max_lag_s
+    if trial.store_silent_s is not None:
+        found["store_silent_s"] = trial.store_silent_s
     return found
 
 

@@ -1,7 +1,9 @@
 """Claim rpo: in asynchronous mode nothing older than the bound was lost.
 
-It does not verify faults of the store (the lag grows until the store is back), nor whether the
-system's own figure is honest. Nothing lost counts as an age of 0 s; the figure says so.
+It does not verify faults of the store (the lag grows until the store is back): where the service
+left the lab's own question unanswered for longer than the bound, up to the kill, the trial says
+nothing. Nor whether the system's own figure is honest. Nothing lost counts as an age of 0 s; the
+figure says so.
 """
 
 from statistics import median
@@ -27,9 +29,12 @@ def judge_rpo(facts: RunFacts, bounds: RpoBounds) -> Ruling:
     for trial in facts.trials:
         if trial.mode != "async" or trial.kind == "fence":
             continue
+        silent = _silence(trial, bounds)
+        if silent:
+            ruling.gaps.append(silent)
         _check(trial, bounds, ruling, ages)
         ledger = trial.ledger
-        if ledger is None:
+        if ledger is None or silent:
             continue
         gap = ledger_gap(trial, ledger, bounds.acknowledged)
         if gap:
@@ -47,6 +52,14 @@ def judge_rpo(facts: RunFacts, bounds: RpoBounds) -> Ruling:
     return ruling
 
 
+def _silence(trial: TrialFacts, bounds: RpoBounds) -> str:
+    """Say that the service broke the premise, or the empty string if it did not."""
+    silent_s = trial.store_silent_s or 0.0
+    if silent_s <= bounds.rpo_seconds:
+        return ""
+    return f"{trial.name}: the blob service answered nothing for {silent_s:.1f} s before the kill"
+
+
 def _check(trial: TrialFacts, bounds: RpoBounds, ruling: Ruling, ages: list[float]) -> None:
     """Compare ledger and raw image with the bounds; any trial can break them, counted or not."""
     if trial.ledger is not None and trial.ledger.chain_ok is not None:
@@ -61,6 +74,8 @@ def _check(trial: TrialFacts, bounds: RpoBounds, ruling: Ruling, ages: list[floa
         losses = [(trial.raw.oldest_lost_age_s, trial.raw.lost_bytes)]
         ruling.cite(trial.raw.evidence, *trial.evidence)
     else:
+        return
+    if _silence(trial, bounds):
         return
     for age, size in losses:
         ages.append(age)

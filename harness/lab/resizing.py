@@ -97,6 +97,7 @@ class ResizeRun:
                 seen.append(now.state.etag)
             return len(seen) > later
 
+        stage.volume.pause_primary()  # it hears the question in slow motion
         asking.start()
         self._asking = asking
         stop_primary_when(stage, reached, BEGIN_S, f"the {kind}'s begin")

@@ -28,6 +28,7 @@ from harness.lab.page_cache import held_in_small_pages
 from harness.lab.plan import MIB, TrialPlan
 from harness.lab.recovery_room import RecoveryRoom
 from harness.lab.sampling import BlobLooks, Periodic, StatusSamples
+from harness.lab.service_probe import ServiceProbe
 from harness.lab.store_log import StoreLog
 from harness.lab.timeline import Timeline
 from harness.lab.waiting import StopSignal
@@ -41,6 +42,7 @@ GUEST_READY_S: Final = 300.0
 LOAD_S: Final = 300.0
 STATUS_EVERY_S: Final = 0.2
 LOOK_EVERY_S: Final = 0.3
+PROBE_EVERY_S: Final = 0.2
 CONSOLE: Final = "console.log"
 RAW_IN_FLIGHT: Final = 4
 """Writes that the raw workload has in flight at most."""
@@ -105,6 +107,7 @@ class Stage:
         self.volume_path = self.site / "primary" / "volume.img"
         self._stack = contextlib.ExitStack()
         self.protected_at = 0.0
+        self.probe: ServiceProbe | None = None
         self.sizes = Sizes(plan.volume_bytes)
         self.disk = DesignatedDisk(lab.view, self.blob, lab.system.understand)
         self.blob_url = self.disk.url()
@@ -129,19 +132,30 @@ class Stage:
         self.tell("starting the guest")
         self._start_guest()
         self.tell("writing")
-        self._statuses = Periodic("status", STATUS_EVERY_S, lambda: _ignore(self.status.take()))
-        self._blob_looks = Periodic("looks", LOOK_EVERY_S, looks.take)
-        self._stack.enter_context(self._statuses)
-        self._stack.enter_context(self._blob_looks)
+        self._periodic = [
+            Periodic("status", STATUS_EVERY_S, lambda: _ignore(self.status.take())),
+            Periodic("looks", LOOK_EVERY_S, looks.take),
+        ]
+        if self.plan.mode == "async":
+            self.probe = ServiceProbe(lambda: self.lab.view.state(self.blob))
+            self._periodic.append(Periodic("service probe", PROBE_EVERY_S, self.probe.take))
+        for periodic in self._periodic:
+            self._stack.enter_context(periodic)
         self.work()
 
     def end_looks(self) -> None:
         """Stop looking: the disaster is about to begin, or has begun."""
-        self._statuses.__exit__(None, None, None)
-        self._blob_looks.__exit__(None, None, None)
-        for looks in (self._statuses, self._blob_looks):
-            if looks.failure is not None:
-                raise looks.failure
+        for periodic in self._periodic:
+            periodic.__exit__(None, None, None)
+        for periodic in self._periodic:
+            if periodic.failure is not None:
+                raise periodic.failure
+
+    def store_silent_s(self, at: float) -> float | None:
+        """How long the service answered nothing before `at`; None where the lab did not ask."""
+        if self.probe is None:
+            return None
+        return round(self.probe.silence(at, self.lab.rpo_s), 3)
 
     def tell(self, what: str) -> None:
         """Report what happens now."""

@@ -195,6 +195,9 @@ def _recovered(
     steps.extend(recovery.proof.steps)
     why = why_not_counted(stage, disaster)
     failed_at = disaster.at if unprotected_since is None else unprotected_since
+    silent_s = stage.store_silent_s(failed_at)
+    if silent_s is not None and silent_s > stage.lab.rpo_s:
+        why = why or f"the blob service itself answered nothing for {silent_s:.1f} s before"
     facts = TrialFacts(
         name=plan.name,
         mode=plan.mode,
@@ -208,6 +211,7 @@ def _recovered(
         rto=rto_figures(stage, disaster.at, recovery),
         boot=boot_outcome(stage, recovery),
         max_lag_s=stage.status.max_lag_s,
+        store_silent_s=silent_s,
     )
     return facts, recovery
 
