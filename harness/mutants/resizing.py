@@ -24,12 +24,15 @@ TAIL_LOST: Final = (
 )  # fmt: skip
 """What else is broken where the disk is smaller than the volume says."""
 
-FOOTERLESS: Final = ("points-honest", "resize-faithful", "live")
-"""What else is broken where readers refuse the footer: points do not open, nor does what a shrink
-leaves, and whoever takes over refuses it as well."""
+FOOTERLESS: Final = ("consumable", "points-honest", "resize-faithful", "live")
+"""What else is broken where readers refuse the footer, or find none: points do not open, nor does
+what a shrink leaves, and whoever takes over refuses it as well."""
+
+INTENT_LOST: Final = ("consumable", "crash-consistent", "status-honest", "live", "core-error")
+"""What else is broken where a blob is left half resized: it lacks pages, or the core gives up."""
 
 
-@register("resize-without-if-match", "resize-faithful", also=("consumable", "points-honest"))
+@register("resize-without-if-match", "resize-faithful", also=FOOTERLESS)
 def resize_without_condition(planting: Planting) -> None:
     """A resize does not demand that nothing else changed the blob: a late one undoes a later."""
     resize: Any = BlobView.resize
@@ -143,7 +146,7 @@ def grown_space_not_zero(planting: Planting) -> None:
     planting.replace(ChangeSize, "_tail", lambda _self, _view, _state: None)
 
 
-@register("an-intent-is-forgotten", "resize-faithful", also=("consumable", "live", "core-error"))
+@register("an-intent-is-forgotten", "resize-faithful", also=INTENT_LOST)
 def intent_forgotten(planting: Planting) -> None:
     """Whoever finds a resize half done takes the intent away and does nothing else."""
 

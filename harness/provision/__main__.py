@@ -12,7 +12,14 @@ import argparse
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness.provision import debian, guest_parts, node_parts, python_env, simulator_parts
+from harness.provision import (
+    debian,
+    guest_parts,
+    node_parts,
+    other_pythons,
+    python_env,
+    simulator_parts,
+)
 from harness.provision.places import Places, places
 from harness.provision.progress import SetupError, say
 
@@ -32,6 +39,7 @@ def set_up(where: Places) -> None:
 def _python_parts(where: Places) -> None:
     python_env.ensure(where)
     simulator_parts.ensure(where)
+    other_pythons.ensure(where)
 
 
 def _fresh(where: Places) -> None:
