@@ -1,7 +1,7 @@
 """Planted bugs: writes that reach the blob in an order that the volume never had."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace as altered
 
@@ -15,6 +15,11 @@ from engine.core.shipping import Shipper
 from harness.mutants.mutant import SPOILT, Planting, register
 
 __all__ = ["drop_put_at_epoch_end", "start_next_epoch_early"]
+
+OLDER_OVER_NEWER: Final = (
+    "crash-consistent", "no-acked-loss", "points-honest", "status-honest", "live",
+)  # fmt: skip
+"""What else is broken where a late request puts an older page over a newer one."""
 
 
 @register("drop-a-put-at-an-epochs-end", "crash-consistent", also=SPOILT)
@@ -100,7 +105,7 @@ def last_writer_loses(planting: Planting) -> None:
     planting.replace(PayloadMap, "write", changed)
 
 
-@register("retry-without-raising-the-number", "ordered-once", also=SPOILT)
+@register("retry-without-raising-the-number", "ordered-once", also=OLDER_OVER_NEWER)
 def retry_without_raising(planting: Planting) -> None:
     """A put without an answer is sent again, and newer ones follow, all under the same number."""
     handle: Any = Shipper.handle
@@ -117,13 +122,13 @@ def retry_without_raising(planting: Planting) -> None:
     planting.replace(SentPages, "touches", lambda _self, _offset, _length: False)
 
 
-@register("older-requests-on-a-page-left-alive", "ordered-once", also=SPOILT)
+@register("older-requests-on-a-page-left-alive", "ordered-once", also=OLDER_OVER_NEWER)
 def older_requests_left_alive(planting: Planting) -> None:
     """A page is put again while an earlier request that touched it may still arrive (P1)."""
     planting.replace(SentPages, "touches", lambda _self, _offset, _length: False)
 
 
-@register("chain-without-if-match", "ordered-once", also=SPOILT)
+@register("chain-without-if-match", "ordered-once", also=OLDER_OVER_NEWER)
 def chain_without_condition(planting: Planting) -> None:
     """The requests of a chain do not demand that nothing else changed the blob."""
     send: Any = Shipper._send

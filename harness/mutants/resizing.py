@@ -11,7 +11,7 @@ from engine.core.resizing import ChangeSize, Roll
 from engine.core.section import BlobView
 from engine.units import PAGE_BYTES
 from engine.vhd import disk_bytes
-from harness.mutants.mutant import SPOILT, Planting, register
+from harness.mutants.mutant import Planting, register
 
 __all__ = ["no_footer_after_grow", "resize_without_condition"]
 
@@ -28,11 +28,16 @@ FOOTERLESS: Final = ("consumable", "points-honest", "resize-faithful", "live")
 """What else is broken where readers refuse the footer, or find none: points do not open, nor does
 what a shrink leaves, and whoever takes over refuses it as well."""
 
-INTENT_LOST: Final = ("consumable", "crash-consistent", "status-honest", "live", "core-error")
+STALE_TAIL: Final = ("crash-consistent", "points-honest", "status-honest", "live")
+"""What else is broken where a grown disk shows what was cut off before."""
+
+INTENT_LOST: Final = (
+    "consumable", "crash-consistent", "points-honest", "status-honest", "live", "core-error",
+)  # fmt: skip
 """What else is broken where a blob is left half resized: it lacks pages, or the core gives up."""
 
 
-@register("resize-without-if-match", "resize-faithful", also=FOOTERLESS)
+@register("resize-without-if-match", "resize-faithful", also=(*FOOTERLESS, "core-error"))
 def resize_without_condition(planting: Planting) -> None:
     """A resize does not demand that nothing else changed the blob: a late one undoes a later."""
     resize: Any = BlobView.resize
@@ -140,7 +145,7 @@ def tail_lost(planting: Planting) -> None:
     planting.replace(ChangeSize, "__init__", changed)
 
 
-@register("grown-space-not-zero", "resize-faithful", also=SPOILT)
+@register("grown-space-not-zero", "resize-faithful", also=STALE_TAIL)
 def grown_space_not_zero(planting: Planting) -> None:
     """What a shrink inside one MiB cuts off stays there, and a later grow shows it again (H25)."""
     planting.replace(ChangeSize, "_tail", lambda _self, _view, _state: None)

@@ -111,6 +111,8 @@ class _Drawing:
             self._repeat_puts()
         if self.chance(0.12):
             self._interrupt_a_resync()
+        if self.chance(0.3 if self.setup.order == "interval" else 0.03):
+            self._cut_a_batch()
         self.steps.sort(key=_when)
         return Schedule(seed=self.seed, setup=self.setup, steps=tuple(self.steps))
 
@@ -357,6 +359,19 @@ class _Drawing:
                 self.steps.append(Start(at_us=at_us + later_us + self.upto(5 * MS)))
             elif self.chance(0.6):
                 self.steps.append(Failover(at_us=at_us + later_us + 16 * SECOND))
+
+    def _cut_a_batch(self) -> None:
+        """A crash while writes that had gathered are on their way, for good: a standby follows.
+
+        In order interval the live blob is then no image of the volume, and a point has to serve.
+        """
+        at_us = self.moment()
+        for number, page in enumerate(self.hot):
+            self.steps.append(Write(at_us=at_us + number * 3 * MS, page=page))
+        gathers_us = min(self.setup.max_lag_us // 20, 200 * MS) if self.setup.mode == "async" else 0
+        died_us = at_us + gathers_us + self.upto(12 * MS)
+        self.steps.append(Kill(at_us=died_us))
+        self.steps.append(Failover(at_us=died_us + 16 * SECOND))
 
     def _rot(self) -> None:
         self.steps.append(
