@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Final
 
 import msgspec
@@ -154,6 +155,13 @@ def summary_lines(summary: MatrixSummary) -> list[str]:
         f"{summary.caught} of {whole} planted bugs caught; median of {summary.seeds} seeds each,"
         f" {summary.seconds:.0f} s"
     )
+    if summary.mutants:
+        slowest = max(summary.mutants, key=lambda row: row.seconds)
+        middle = median(row.seconds for row in summary.mutants)
+        lines.append(
+            f"processor time to catch one: median {middle:.2f} s, slowest {slowest.seconds:.1f} s"
+            f" ({slowest.name})"
+        )
     lines.append(
         f"{summary.missed_without} of {whole} missed where their claims are not checked,"
         f" {alone} of them where the one claim is not"

@@ -4,10 +4,11 @@ Every bug gets so many trials, each a swarm of its own that ends with the first 
 claim that the bug breaks; what other claims say does not count, for only that claim's checker is
 there. A bug is caught if more than half of its trials are. The schedule that was found soonest is
 shrunk. Then a swarm without that checker looks at the same disasters (silence.py). All of it
-depends on seeds and counts alone, so equal input gives equal output.
+depends on seeds and counts alone, so equal input gives equal output; but for the time it took.
 """
 
 import signal
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
@@ -47,7 +48,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One bug of the matrix.
 
     caught_by: the claim, "" if it was missed; disasters: median of the trials, one that missed
-    counts with all its disasters; steps: of the shrunk schedule, 0 if there is none.
+    counts with all its disasters; seconds: median processor time of the trials; steps: of the
+    shrunk schedule, 0 if there is none.
     missed_without: with the checkers of `claim` and `also` off, a swarm of `looked` disasters found
     nothing; also_caught_by: in so many of them, by other claims, with that of `claim` alone off.
     """
@@ -59,6 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     caught_by: str
     cause: str
     disasters: float
+    seconds: float
     steps: int
     trials: list[int]
     also: list[str]
@@ -127,7 +130,11 @@ def run_matrix(
 def _row(name: str, seeds: int, most: int) -> Row:
     """In a worker: all trials of one bug."""
     mutant = find_bug(name)
-    trials = [try_once(name, number, most) for number in range(seeds)]
+    trials, times = [], []
+    for number in range(seeds):
+        began = time.process_time()
+        trials.append(try_once(name, number, most))
+        times.append(time.process_time() - began)
     caught = [trial for trial in trials if trial.disasters]
     is_caught = 2 * len(caught) > seeds
     soonest = min(caught, key=lambda trial: (trial.disasters, trial.number), default=None)
@@ -142,6 +149,7 @@ def _row(name: str, seeds: int, most: int) -> Row:
         caught_by=mutant.claim if is_caught else "",
         cause=soonest.cause if soonest else "",
         disasters=middle,
+        seconds=round(median(times), 3),
         steps=shrunk_steps(soonest) if soonest else 0,
         trials=[trial.disasters for trial in trials],
         also=list(mutant.also),

@@ -47,7 +47,7 @@ def test_a_bug_that_is_seen_without_its_claims_is_named_and_ends_with_1(
 ) -> None:
     row = Row(
         name=QUICK, claim="consumable", meaning="", caught=True, caught_by="consumable", cause="",
-        disasters=1, steps=0, trials=[1], also=[], missed_without=False, looked=40,
+        disasters=1, seconds=0.25, steps=0, trials=[1], also=[], missed_without=False, looked=40,
         also_caught_by={"live": 2}, unexpected=["seed 9: live: never-at-rest"],
     )  # fmt: skip
     monkeypatch.setattr("harness.command_line.mutants.run_matrix", lambda *_a, **_k: [row])
@@ -55,6 +55,7 @@ def test_a_bug_that_is_seen_without_its_claims_is_named_and_ends_with_1(
     out = capsys.readouterr().out
     assert f"seen without their claims: {QUICK}" in out
     assert f"{QUICK}: seed 9: live: never-at-rest" in out
+    assert f"median 0.25 s, slowest 0.2 s ({QUICK})" in out
     assert "0 of 1 missed where their claims are not checked" in out
 
 
