@@ -95,6 +95,7 @@ class _Workload(msgspec.Struct):
     workload: str
     runs: int
     pairs: int
+    missed: int
     findings: list[_Found]
     exercised: dict[str, int]
     seconds: float
@@ -212,6 +213,9 @@ class Simulation:
             self._keep_findings("explore", workload.findings)
             for claim, count in workload.exercised.items():
                 exercised[claim] = exercised.get(claim, 0) + count
+        missed = sum(workload.missed for workload in told.workloads)
+        if missed:
+            self._missing["explore"] = f"{missed} crashes did not strike the request meant"
         return Exploration(
             runs={workload.workload: workload.runs for workload in told.workloads},
             pairs=sum(workload.pairs for workload in told.workloads),

@@ -20,7 +20,7 @@ SWARM = {
 }  # fmt: skip
 EXPLORED = {
     "workloads": [
-        {"workload": "pair", "runs": 136, "pairs": 12, "findings": [], "seconds": 1.5,
+        {"workload": "pair", "runs": 136, "pairs": 12, "missed": 2, "findings": [], "seconds": 1.5,
          "exercised": {"live": 136}},
     ],
 }  # fmt: skip

@@ -67,6 +67,7 @@ def test_what_the_commands_told_becomes_the_record_and_evidence(tmp_path: Path) 
     assert (disk.claim, disk.found_by) == ("consumable", "materialise")
     assert record.missing == [
         "swarm: zombie never struck",
+        "explore: 2 crashes did not strike the request meant",
         "mutants: ended with status 70: cannot plant",
     ]
     assert record.kill_matrix is None
