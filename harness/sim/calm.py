@@ -95,7 +95,9 @@ class Calm:
             world.stop()
             return
         self._operate()
-        world.at(world.now_us + LOOK_US, self._look)
+        # Until something happens everything stays as it is: a lease is waited for without looks.
+        next_us = min(world.next_us(), world.now_us + OPERATOR_US)
+        world.at(max(world.now_us + LOOK_US, next_us), self._look)
 
     def _operate(self) -> None:
         """What an operator does about what he sees."""

@@ -47,6 +47,9 @@ MS: Final = 1_000
 SECOND: Final = 1_000_000
 
 SIZES: Final = (5 * MIB, 8 * MIB, 8 * MIB + 4096, 6 * MIB - PAGE, 4 * MIB, 9 * MIB + 3 * PAGE)
+SPANS_US: Final = (
+    150 * MS, 400 * MS, 400 * MS, SECOND, SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 22 * SECOND,
+)  # fmt: skip
 GAPS_US: Final = (0, 0, 0, 40, 300, 300, 2 * MS, 5 * MS, 15 * MS)
 STEPS_OF_SIZE: Final = (PAGE, 8 * PAGE, 200 * PAGE, MIB - PAGE, MIB + 8 * PAGE, 5 * MIB)
 PUTS: Final[tuple[RequestKind, ...]] = ("put", "put", "put", "clear")
@@ -91,9 +94,7 @@ class _Drawing:
         self.setup = self._draw_setup()
         self.size = self.setup.volume_bytes
         self.start_us = self.pick((2 * MS, 30 * MS, 120 * MS, 120 * MS, 200 * MS))
-        self.span_us = self.pick(
-            (150 * MS, 400 * MS, 400 * MS, SECOND, SECOND, 3 * SECOND, 8 * SECOND, 22 * SECOND)
-        )
+        self.span_us = self.pick(SPANS_US)
 
     def draw(self) -> Schedule:
         """Everything, in the order of time."""
@@ -174,7 +175,7 @@ class _Drawing:
         resizes, points = self.chance(0.45), self.chance(0.35)
         zeroes, flushes = self.pick((0.0, 0.1, 0.25)), self.pick((0.05, 0.15, 0.3))
         fua = self.pick((0.0, 0.1, 0.3))
-        count = 30 + self.upto(18)
+        count = 28 + self.upto(17)
         bursts = 3 + self.upto(5)
         begins = sorted(self.start_us + self.upto(self.span_us) for _ in range(bursts))
         self._use_hot_pages()
@@ -194,7 +195,7 @@ class _Drawing:
                     self.steps.append(Write(at_us=at_us, page=page, pages=pages, fua=wants_fua))
             if resizes and self.chance(0.5):
                 self._resize(begin + self.upto(at_us - begin + 10 * MS))
-            if points and self.chance(0.6):
+            if points and self.chance(0.45):
                 self.steps.append(Point(at_us=begin + self.upto(at_us - begin + 10 * MS)))
 
     def _use_hot_pages(self) -> None:

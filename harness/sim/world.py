@@ -162,6 +162,11 @@ class World:
         assert act is not None
         act(step)
 
+    def next_us(self) -> int:
+        """When something happens next; a time that never comes if nothing does."""
+        when_us = self.heap[0][0] >> TICKET_BITS if self.heap else NEVER
+        return min(when_us, self._step_us)
+
     def stop(self) -> None:
         """Nothing more happens."""
         self._stopped = True
