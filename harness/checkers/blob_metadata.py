@@ -1,12 +1,21 @@
 """The blob's metadata as a judge reads it: by the documented names, without the engine."""
 
 from functools import lru_cache
+from typing import Final
 
 from harness.sim.blob_requests import Metadata
 
 __all__ = ["BlobMetadata", "read_metadata"]
 
-_PREFIX = "mp_"
+_PREFIX: Final = "mp_"
+_KNOWN: Final = {
+    _PREFIX + name: name
+    for name in (
+        "version", "term", "owner", "mark", "pin", "intent", "doomed", "state", "volume_name",
+        "volume_id", "volume_bytes", "label", "mode", "order", "created", "sequence", "point",
+    )
+}  # fmt: skip
+"""So that these are not cut anew for every map; there may be others."""
 
 
 class BlobMetadata:
@@ -27,7 +36,8 @@ class BlobMetadata:
         self.mark = keys.get("mark", "none")
         self.pin = keys.get("pin", "")
         self.mounted = keys.get("state", "") == "mounted"
-        self.doomed = tuple([sid for sid in keys.get("doomed", "").split(",") if sid])
+        doomed = keys.get("doomed", "")
+        self.doomed = tuple([sid for sid in doomed.split(",") if sid]) if doomed else ()
         self.term = _number(keys.get("term", ""))
         direction, self.before, after = _intent(keys.get("intent", ""))
         self.grow_to = after if direction == "grow" else 0
@@ -50,9 +60,14 @@ class BlobMetadata:
 @lru_cache(maxsize=4096)
 def read_metadata(pairs: Metadata) -> BlobMetadata:
     """Read a map."""
-    return BlobMetadata({
-        key[len(_PREFIX) :]: value for key, value in pairs if key.startswith(_PREFIX)
-    })  # fmt: skip
+    keys: dict[str, str] = {}
+    for key, value in pairs:
+        known = _KNOWN.get(key)
+        if known is not None:
+            keys[known] = value
+        elif key.startswith(_PREFIX):
+            keys[key[len(_PREFIX) :]] = value
+    return BlobMetadata(keys)
 
 
 def _number(text: str) -> int:

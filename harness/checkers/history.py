@@ -32,12 +32,13 @@ class Entry:
     """One thing that happened to the volume.
 
     value: what it writes to all of its pages (None: zeros), or `values` by page; size: of a
-    resize; settled: from which position on it orders what is invoked later. `cells` are the pages
-    whose floor it raises once it is demanded. name: of all but writes and trims, which have `op`.
+    resize, of the disk; told: the same of the volume, as metadata tell it; settled: from which
+    position on it orders what is invoked later. `cells` are the pages whose floor it raises once
+    it is demanded. name: of all but writes and trims, which have `op`.
     """
 
     __slots__ = ("cells", "completed", "completed_us", "end", "first", "kind", "name", "op", "owed",
-                 "rank", "settled", "size", "value", "values")  # fmt: skip
+                 "rank", "settled", "size", "told", "value", "values")  # fmt: skip
 
     def __init__(self, kind: str, rank: int, first: int, end: int, op: int = 0) -> None:
         self.kind = kind
@@ -53,6 +54,7 @@ class Entry:
         self.settled = NEVER
         self.owed = False
         self.op = op
+        self.told = ""
         self.name = ""
 
     def value_of(self, page: int) -> object | None:
@@ -240,6 +242,7 @@ class History:
         first = volume_bytes // PAGE_BYTES
         entry = Entry("resize", rank, first, NEVER)
         entry.size = disk_bytes(volume_bytes)
+        entry.told = str(first * PAGE_BYTES)
         entry.cells = (SIZE, *self.touched_in(first, NEVER))
         entry.name = name
         self.sizes.append(entry)

@@ -10,7 +10,7 @@ from harness.checkers.blob_metadata import BlobMetadata, read_metadata
 from harness.checkers.checker import Checker
 from harness.checkers.footers import read_disk_end
 from harness.checkers.history import PAGE_BYTES
-from harness.checkers.observation import Mounted, Operation
+from harness.checkers.observation import Mounted, Operation, RunSetup
 from harness.sim.blob_requests import CreateBlob, Request, SetMetadata, TakeSnapshot
 from harness.sim.page_blob import PageBlob
 
@@ -21,6 +21,18 @@ class MetadataFaithful(Checker):
     """Compares the map with the setup and with the sizes of the volume."""
 
     claim = "metadata-faithful"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted: list[tuple[str, str]] = []
+
+    def started(self, setup: RunSetup) -> None:
+        """What the map must say all along."""
+        wanted = [
+            ("volume_name", setup.volume_name), ("volume_id", setup.volume_id),
+            ("label", setup.label), ("mode", setup.mode), ("order", setup.order),
+        ]  # fmt: skip
+        self._wanted = [(key, value) for key, value in wanted if value]
 
     def changed(self, now_us: int, _node: str, request: Request, blob: PageBlob) -> None:
         """Read the map that was written."""
@@ -62,20 +74,18 @@ class MetadataFaithful(Checker):
             text = f"the metadata of {where} cannot be read: {metadata.malformed}"
             self.report(now_us, "malformed", text)
             return
-        setup = self.scene.setup
-        wanted = {
-            "volume_name": setup.volume_name, "volume_id": setup.volume_id, "label": setup.label,
-            "mode": setup.mode, "order": setup.order,
-        }  # fmt: skip
-        for key, value in wanted.items():
-            if value and metadata.keys.get(key, "") != value:
+        for key, value in self._wanted:
+            if metadata.keys.get(key, "") != value:
                 text = f"the metadata of {where} has another {key}"
                 self.report(
                     now_us, f"{key}-differs".replace("_", "-"), text,
                     expected=value, found=metadata.keys.get(key, "nothing"),
                 )  # fmt: skip
         size = metadata.keys.get("volume_bytes", "")
-        sizes = [str(entry.first * PAGE_BYTES) for entry in self.scene.history.sizes]
-        if size not in sizes:
+        for entry in self.scene.history.sizes:
+            if entry.told == size:
+                break
+        else:
+            sizes = [entry.told for entry in self.scene.history.sizes]
             text = f"the metadata of {where} has a size that the volume never had"
             self.report(now_us, "size-differs", text, expected=" or ".join(sizes), found=size)

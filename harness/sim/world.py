@@ -1,13 +1,13 @@
-"""Time, order and memory of a simulated world: one heap, one trace, one counter of everything.
+"""Time, order and memory of a simulated world: one agenda, one trace, one counter of everything.
 
 Everything is a call at an integer microsecond: the steps of the schedule, which are known from the
-start, or in one heap. Of the same time steps come first, then calls in the order in which they were
-put there. The trace is a list of tuples of integers, so that equal
-runs have equal digests in any process, under any PYTHONHASHSEED.
+start, or on one agenda. Of the same time steps come first, then calls in the order in which they
+were put there. The trace is a list of tuples of integers, so that equal runs have equal digests in
+any process, under any PYTHONHASHSEED.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from heapq import heappop, heappush
 from typing import Any, Final, Protocol
 
 from harness.checkers.observation import Observer
@@ -22,8 +22,8 @@ UNTIL_STOPPED: Final = 1 << 60
 """A time that no run comes to."""
 NEVER: Final = 1 << 61
 TICKET_BITS: Final = 24
-"""A call's time, and its ticket, by which calls of one time are in order, are one number in the
-heap, for nothing is compared so often."""
+"""A call's time, and its ticket, by which calls of one time are in order, are one number, for
+nothing is compared so often."""
 
 Call = Callable[[Any, Any], None]
 Mark = tuple[int, ...]
@@ -97,11 +97,11 @@ def _overridden(kind: type) -> tuple[str, ...]:
 
 
 class World:
-    """The clock, the heap and the trace; `turn` counts positions in the clients' history."""
+    """The clock, the agenda and the trace; `turn` counts positions in the clients' history."""
 
     __slots__ = (
-        "_act", "_next", "_step_us", "_steps", "_stopped", "_ticket", "events", "fired", "heap",
-        "now_us", "requests", "seed", "story", "trace", "turn", "watch",
+        "_act", "_calls", "_keys", "_next", "_step_us", "_steps", "_stopped", "_ticket", "events",
+        "fired", "now_us", "requests", "seed", "story", "trace", "turn", "watch",
     )  # fmt: skip
 
     def __init__(self, seed: int, observers: Iterable[Observer], story: Story | None) -> None:
@@ -114,7 +114,9 @@ class World:
         self.fired: dict[str, int] = {}
         self.watch = Watch(observers)
         self.story = story
-        self.heap: list[tuple[int, Call, Any, Any]] = []
+        self._keys: list[int] = []
+        """Of the calls to come, negative, so that the next one is the last and quickly gone."""
+        self._calls: list[tuple[Call, Any, Any]] = []
         self._ticket = 0
         self._steps: Sequence[Step] = ()
         self._act: Callable[[Step], None] | None = None
@@ -125,7 +127,10 @@ class World:
     def at(self, when_us: int, act: Call, first: Any = None, second: Any = None) -> None:  # noqa: ANN401  # whatever `act` takes
         """Call `act(first, second)` at a time."""
         self._ticket += 1
-        heappush(self.heap, (when_us << TICKET_BITS | self._ticket, act, first, second))
+        key = -(when_us << TICKET_BITS | self._ticket)
+        place = bisect_left(self._keys, key)
+        self._keys.insert(place, key)
+        self._calls.insert(place, (act, first, second))
 
     def plan(self, steps: Sequence[Step], act: Callable[[Step], None]) -> None:
         """Call `act` with each step at its time."""
@@ -134,14 +139,15 @@ class World:
 
     def run(self, until_us: int) -> None:
         """Let time pass until then, or until `stop`."""
-        heap = self.heap
+        keys, calls = self._keys, self._calls
         for events in range(self.events, EVENTS_MAX):
-            if heap and (when_us := heap[0][0] >> TICKET_BITS) < self._step_us:
+            if keys and (when_us := -keys[-1] >> TICKET_BITS) < self._step_us:
                 if when_us > until_us:
                     self.events = events
                     break
                 self.now_us = when_us
-                _, act, first, second = heappop(heap)
+                keys.pop()
+                act, first, second = calls.pop()
                 act(first, second)
             elif self._step_us <= until_us:
                 self._take_step()
@@ -164,13 +170,14 @@ class World:
 
     def next_us(self) -> int:
         """When something happens next; a time that never comes if nothing does."""
-        when_us = self.heap[0][0] >> TICKET_BITS if self.heap else NEVER
+        when_us = -self._keys[-1] >> TICKET_BITS if self._keys else NEVER
         return min(when_us, self._step_us)
 
     def stop(self) -> None:
         """Nothing more happens."""
         self._stopped = True
-        self.heap.clear()
+        self._keys.clear()
+        self._calls.clear()
         self._step_us, self._act = NEVER, None
 
     def next_turn(self) -> int:
