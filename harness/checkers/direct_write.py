@@ -6,15 +6,11 @@ keeps inside (snapshots are pages of the same blob), files that no world reports
 a core can store only through commands; real processes are watched in the lab.
 """
 
-from typing import Final
-
 from harness.checkers.checker import Checker
 from harness.sim.blob_requests import PUT_BYTES_MAX, PutPages, Request
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["DirectWrite"]
-
-_PUT: Final = PutPages
 
 
 class DirectWrite(Checker):
@@ -25,7 +21,7 @@ class DirectWrite(Checker):
     def written(self, now_us: int, node: str, request: Request, _blob: PageBlob) -> None:
         """Into the one blob, in one request's size."""
         self.count += 1
-        if isinstance(request, _PUT) and request.length > PUT_BYTES_MAX:
+        if isinstance(request, PutPages) and request.length > PUT_BYTES_MAX:
             text = f"{node} put {request.length} bytes at once"
             self.report(now_us, "oversized-put", text)
 

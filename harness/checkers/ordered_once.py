@@ -7,8 +7,6 @@ follow in their order over the newer copy; what is there at the end is judged by
 values that nobody wrote (corruption-detected), footers (resize-faithful), order between pages.
 """
 
-from typing import Final
-
 from harness.checkers.checker import Checker
 from harness.checkers.history import PAGE_BYTES, disk_bytes
 from harness.sim.blob_requests import (
@@ -25,8 +23,6 @@ __all__ = ["OrderedOnce"]
 LIVE = ("", "none", "interval")
 """Marks under which pages only move forward: a copy of the volume sends what waited meanwhile."""
 
-_PUT: Final = PutPages
-
 
 class OrderedOnce(Checker):
     """Remembers for each page of the blob the rank of what it shows."""
@@ -39,7 +35,7 @@ class OrderedOnce(Checker):
 
     def written(self, now_us: int, node: str, request: Request, blob: PageBlob) -> None:
         """Compare each page that was written with what it showed before."""
-        if isinstance(request, _PUT):
+        if isinstance(request, PutPages):
             self._put(now_us, node, request, blob.length // PAGE_BYTES - 1)
         elif isinstance(request, ClearPages):
             self._clear(now_us, node, request)

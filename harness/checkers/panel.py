@@ -25,9 +25,6 @@ HOOKS: Final = (
     "power_lost", "status", "stored", "mounted", "ended", "judged",
 )  # fmt: skip
 
-_PROPERTIES: Final = SetProperties
-_PAGE_WRITE: Final = PageWrite
-"""Compiled, an imported class is looked up by its name each time, and a constant is not."""
 
 _OVERRIDDEN: dict[type, tuple[str, ...]] = {}
 
@@ -134,7 +131,7 @@ class Panel(Observer):
         self, now_us: int, node: str, request: Request, _answer: Answer, blob: PageBlob
     ) -> None:
         """The store applied a request that changed the blob or its snapshots."""
-        if self._blind or (type(request) is _PROPERTIES and request.length is None):
+        if self._blind or (isinstance(request, SetProperties) and request.length is None):
             return
         scene = self.scene
         try:
@@ -142,7 +139,7 @@ class Panel(Observer):
                 for checker in self._elsewhere:
                     self._asked = checker
                     checker.elsewhere(now_us, node, request, blob)
-            elif isinstance(request, _PAGE_WRITE):
+            elif isinstance(request, PageWrite):
                 scene.written(now_us, node, request, blob)
                 for checker in self._written:
                     self._asked = checker

@@ -8,8 +8,6 @@ What it does not verify: a blob that is marked (its pinned point is judged), rec
 (points-honest), how long a grow leaves the blob without a footer (consumable measures it).
 """
 
-from typing import Final
-
 from harness.checkers.breach import Breach
 from harness.checkers.checker import Checker
 from harness.checkers.footers import read_disk_end
@@ -19,8 +17,6 @@ from harness.sim.blob_requests import ClearPages, PutPages, Request
 from harness.sim.page_blob import PageBlob
 
 __all__ = ["ResizeFaithful"]
-
-_PUT: Final = PutPages
 
 
 class ResizeFaithful(Checker):
@@ -34,7 +30,7 @@ class ResizeFaithful(Checker):
 
     def written(self, now_us: int, _node: str, request: Request, blob: PageBlob) -> None:
         """Follow footers that are put or overwritten."""
-        if isinstance(request, _PUT):
+        if isinstance(request, PutPages):
             self._put(request)
         elif isinstance(request, ClearPages):
             first = request.offset // PAGE_BYTES

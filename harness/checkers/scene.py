@@ -6,7 +6,6 @@ another image takes its place, and when a page seems wrong.
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from harness.checkers.blob_metadata import BlobMetadata, read_metadata
 from harness.checkers.breach import Breach
@@ -27,8 +26,6 @@ NO_SETUP = RunSetup(
 )
 
 NO_METADATA = read_metadata(())
-
-_PUT: Final = PutPages
 
 
 class Scene:
@@ -126,7 +123,7 @@ class Scene:
             return
         first = request.offset // PAGE_BYTES
         end = first + request.length // PAGE_BYTES
-        if isinstance(request, _PUT):
+        if isinstance(request, PutPages):
             judge.changed(self.history.pages_put(request))
         else:
             judge.changed(self.history.touched_in(first, end))

@@ -5,6 +5,7 @@ good, the rest stays broken, and everything must come to rest within a bound.
 """
 
 import gc
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ from harness.checkers.checker import Checker
 from harness.checkers.finding import Finding
 from harness.checkers.observation import Observer
 from harness.checkers.panel import Panel
+from harness.errors import MountproofError
 from harness.schedule import Schedule
 from harness.sim.calm import Calm
 from harness.sim.script import Script
@@ -21,13 +23,17 @@ from harness.sim.site import LIVE_US, Site
 from harness.sim.system import REFERENCE, System
 from harness.sim.world import UNTIL_STOPPED, CoreError, Story, World
 
-__all__ = ["CORE_ERROR", "Outcome", "Story", "run_disaster", "trace_disaster"]
+__all__ = ["CORE_ERROR", "ObserverError", "Outcome", "Story", "run_disaster", "trace_disaster"]
 
 CORE_ERROR: Final = "core-error"
 """Claim of a finding that says: the system under test raised, hangs or answers nonsense."""
 
 AFTERMATH_US: Final = 300_000
 """So long after the last step the storm is over."""
+
+
+class ObserverError(MountproofError):
+    """Who watched a disaster broke down: an error of ours, which says nothing of the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ def trace_disaster(
 
 
 def _run(schedule: Schedule, system: System, world: World) -> tuple[int, str, tuple[Finding, ...]]:
-    """The run itself; whatever a foreign core does is a finding."""
+    """The run itself; whatever a foreign core does is a finding, what our observers do is none."""
     site = script = None
     try:
         site = Site(schedule, system, world)
@@ -101,6 +107,7 @@ def _run(schedule: Schedule, system: System, world: World) -> tuple[int, str, tu
     except CoreError as error:
         return 0, "", (_core_error(world, error.cause, str(error)),)
     except Exception as error:
+        _blame_observer(world, error)
         if system is REFERENCE:
             raise
         kind = type(error).__name__
@@ -128,6 +135,18 @@ def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:
     for observer in world.watch.ended:
         observer.ended(world.now_us, calm.waiting_for, site.service.blob, volume)
     return calm.waiting_for
+
+
+def _blame_observer(world: World, error: Exception) -> None:
+    """Raise ObserverError if it was one of ours that broke down, and not the system under test."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        one = frame.f_locals.get("self")
+        if isinstance(one, Observer) or (one is not None and one is world.story):
+            hook = f"{type(one).__name__}.{frame.f_code.co_name}"
+            raise ObserverError(
+                f"{hook} broke down {world.now_us} us after the start of the disaster of seed"
+                f" {world.seed}: {type(error).__name__}: {error!s:.200}"
+            ) from error
 
 
 def _core_error(world: World, cause: str, text: str) -> Finding:

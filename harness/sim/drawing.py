@@ -175,7 +175,7 @@ class _Drawing:
         resizes, points = self.chance(0.45), self.chance(0.35)
         zeroes, flushes = self.pick((0.0, 0.1, 0.25)), self.pick((0.05, 0.15, 0.3))
         fua = self.pick((0.0, 0.1, 0.3))
-        count = 28 + self.upto(17)
+        count = 26 + self.upto(17)
         bursts = 3 + self.upto(5)
         begins = sorted(self.start_us + self.upto(self.span_us) for _ in range(bursts))
         self._use_hot_pages()

@@ -45,12 +45,6 @@ EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 DAY_US: Final = 86_400_000_000
 TWO_DIGITS: Final = [f"{number:02}" for number in range(60)]
 
-_PUT: Final = PutPages
-_HEAD: Final = ReadProperties
-_PROPERTIES: Final = SetProperties
-_ANSWER: Final = Answer
-"""Compiled, an imported class is looked up by its name each time, and a constant is not."""
-
 DELETED: Final = Answer(202)
 
 
@@ -64,13 +58,13 @@ class PageBlob(BlobState):
 
         Most requests are of three kinds, and nothing is wrong with them: that is seen at one look.
         """
-        if type(request) is _PUT:
+        if isinstance(request, PutPages):
             if self._sound(now_us, request):
                 return self.put_pages(now_us, request)
-        elif type(request) is _HEAD:
+        elif isinstance(request, ReadProperties):
             if self._readable(now_us, request):
                 return self._properties(now_us)
-        elif type(request) is _PROPERTIES and self._raises(now_us, request):
+        elif isinstance(request, SetProperties) and self._raises(now_us, request):
             return self.set_properties(now_us, request)
         checks, act = TABLE[type(request)]
         for check in checks:
@@ -168,14 +162,14 @@ class PageBlob(BlobState):
         """Put Page, update."""
         self.store.put(request.offset // PAGE_BYTES, request.pages, request.some)
         self.changed(now_us)
-        return _ANSWER(201, "", self.etag, self.number)
+        return Answer(201, "", self.etag, self.number)
 
     def clear_pages(self, now_us: int, request: ClearPages) -> Answer:
         """Put Page, clear."""
         first = request.offset // PAGE_BYTES
         self.store.clear(first, first + request.length // PAGE_BYTES)
         self.changed(now_us)
-        return _ANSWER(201, "", self.etag, self.number)
+        return Answer(201, "", self.etag, self.number)
 
     def set_properties(self, now_us: int, request: SetProperties) -> Answer:
         """Length first, then the number; both under one new ETag."""
@@ -189,7 +183,7 @@ class PageBlob(BlobState):
             raised = request.action == "max"
             self.number = max(self.number, request.number) if raised else request.number
         self.changed(now_us)
-        return _ANSWER(200, "", self.etag, self.number)
+        return Answer(200, "", self.etag, self.number)
 
     def set_metadata(self, now_us: int, request: SetMetadata) -> Answer:
         """The whole map is replaced."""
@@ -244,7 +238,7 @@ class PageBlob(BlobState):
     def _properties(self, now_us: int) -> Answer:
         lease = self.lease
         status = "locked" if lease.locked(now_us) else "unlocked"
-        return _ANSWER(
+        return Answer(
             200, "", self.etag, self.number, self.length, self.metadata,
             lease.state(now_us), status, lease.duration(now_us),
         )  # fmt: skip

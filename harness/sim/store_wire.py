@@ -45,14 +45,11 @@ BLOB: Final = "db"
 NOT_A_FOOTER: Final = b"\1" * PAGE_BYTES
 ZEROS: Final = bytes(PAGE_BYTES)
 MANY_PAGES: Final = 64
+HEADS_KEPT: Final = 256
 
 
-_PUT: Final = ask.PutPages
-_CLEAR: Final = ask.ClearPages
-_HEAD: Final = ask.ReadProperties
-_PROPERTIES: Final = ask.SetProperties
-_RIGHT: Final = ask.DIGEST_RIGHT
-"""Compiled, what is imported is looked up by its name each time, and a constant is not."""
+_HEADS: Final[dict[str | None, Request]] = {}
+_LISTING: Final = ListRequest(blob=BLOB)
 
 
 def page_values(parts: tuple[Part, ...]) -> tuple[object, ...]:
@@ -101,15 +98,15 @@ def _put(command: Put) -> Request:
     some: tuple[int, ...] | None = None
     if len(values) > MANY_PAGES and _has_zeros(parts):
         some = _places_of_something(parts, values)
-    return _PUT(
+    return ask.PutPages(
         blob=BLOB, lease=command.lease, if_match=command.if_match, offset=command.offset,
-        length=command.length, number_eq=command.number, pages=values, digest=_RIGHT,
+        length=command.length, number_eq=command.number, pages=values, digest=ask.DIGEST_RIGHT,
         some=some,
     )  # fmt: skip
 
 
 def _clear(command: Clear) -> Request:
-    return _CLEAR(
+    return ask.ClearPages(
         blob=BLOB, lease=command.lease, if_match=command.if_match, offset=command.offset,
         length=command.length, number_eq=command.number,
     )  # fmt: skip
@@ -130,15 +127,22 @@ def _read(command: ReadPage) -> Request:
 
 
 def _head(command: Head) -> Request:
-    return _HEAD(blob=BLOB, lease=command.lease)
+    """Requests are immutable: the most frequent one is made once for each lease id."""
+    lease = command.lease
+    known = _HEADS.get(lease)
+    if known is None:
+        if len(_HEADS) >= HEADS_KEPT:
+            _HEADS.clear()
+        known = _HEADS[lease] = ask.ReadProperties(blob=BLOB, lease=lease)
+    return known
 
 
 def _raise(command: Raise) -> Request:
-    return _PROPERTIES(blob=BLOB, lease=command.lease, action="max", number=command.number)
+    return ask.SetProperties(blob=BLOB, lease=command.lease, action="max", number=command.number)
 
 
 def _resize(command: Resize) -> Request:
-    return _PROPERTIES(
+    return ask.SetProperties(
         blob=BLOB, lease=command.lease, if_match=command.if_match, length=command.length
     )
 
@@ -172,7 +176,7 @@ ASKS: Final[dict[type, tuple[str, Callable[[Any], Request]]]] = {
     Resize: ("resize", _resize),
     Snapshot: ("snapshot", _snapshot),
     DeleteSnapshot: ("delete", lambda c: ask.DeleteBlob(blob=BLOB, snapshot=c.snapshot)),
-    ListSnapshots: ("list", lambda _: ListRequest(blob=BLOB)),
+    ListSnapshots: ("list", lambda _: _LISTING),
     Acquire: ("acquire", _acquire),
     Renew: ("renew", lambda c: ask.RenewLease(blob=BLOB, lease=c.lease)),
     Break: ("break", lambda c: ask.BreakLease(blob=BLOB, period=0, if_match=c.if_match)),

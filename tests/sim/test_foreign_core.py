@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from engine.core.messages import Command, Event, Reply, SetTimer
 from engine.core.settings import StandbySettings, VolumeSettings
+from harness.checkers.observation import Observer, Operation
 from harness.errors import UsageError
 from harness.schedule import Fault, Point, Resize, Schedule, Write
-from harness.sim.disaster import CORE_ERROR, run_disaster
+from harness.sim.disaster import CORE_ERROR, ObserverError, run_disaster
 from harness.sim.drawing import draw_schedule
-from harness.sim.system import REFERENCE, Primary, Standby, load_system
+from harness.sim.system import REFERENCE, Primary, Standby, System, load_system
 from tests.sim.minimal_core import Minimal, make
 
 SOON: Any = "soon"
@@ -124,6 +125,20 @@ def test_a_core_that_cannot_be_loaded_is_told(text: str, told: str) -> None:
     with pytest.raises(UsageError) as error:
         load_system(text)
     assert told in str(error.value)
+
+
+class Dizzy(Observer):
+    """Breaks down at the first answer to a client."""
+
+    def completed(self, now_us: int, operation: Operation) -> None:
+        raise KeyError(operation.op)
+
+
+@pytest.mark.parametrize("system", [REFERENCE, Minimal()])
+def test_an_observer_that_breaks_down_is_blamed_itself_and_no_core(system: System) -> None:
+    schedule = Schedule(seed=5, steps=(Write(at_us=90_000, page=1),))
+    with pytest.raises(ObserverError, match=r"Dizzy\.completed broke down .* seed 5: KeyError: 1"):
+        run_disaster(schedule, system, observers=[Dizzy()])
 
 
 def test_a_core_is_loaded_by_its_name() -> None:
