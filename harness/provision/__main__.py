@@ -1,4 +1,4 @@
-"""Set-up's own command line: `python3 -m harness.provision setup | fresh | lock`.
+"""Set-up's own command line: `python3 -m harness.provision setup | lab | fresh | lock`.
 
 Exit codes: 0 done, 2 a part could not be had (the message names it), 64 wrong usage.
 """
@@ -26,20 +26,41 @@ from harness.provision.progress import SetupError, say
 
 def set_up(where: Places) -> None:
     """Have every part; instant when all are there."""
+    _have_parts(where, compiled=True)
+
+
+def set_up_lab(where: Places) -> None:
+    """Have what a certification needs: its swarm is interpreted where no build fits."""
+    _have_parts(where, compiled=False)
+
+
+def _have_parts(where: Places, *, compiled: bool) -> None:
     started = time.monotonic()
     where.cache.mkdir(parents=True, exist_ok=True)
-    debian.ensure(debian.LAB, where)
+    debian.ensure(debian.FIRST, where)
     with ThreadPoolExecutor(max_workers=3) as side_by_side:  # each mostly waits for another thing
-        steps = (_python_parts, node_parts.ensure, guest_parts.ensure)
-        for step in [side_by_side.submit(ensure, where) for ensure in steps]:
+        machine = side_by_side.submit(_machine_parts, where)
+        python_env.ensure_pip(where)
+        packages = (python_env.ensure, node_parts.ensure)
+        for step in [machine, *[side_by_side.submit(ensure, where) for ensure in packages]]:
             step.result()
+    if compiled:
+        _simulator_parts(where)
     say(f"==> All parts are there ({time.monotonic() - started:.1f} s)")
 
 
-def _python_parts(where: Places) -> None:
-    python_env.ensure(where)
-    simulator_parts.ensure(where)
-    other_pythons.ensure(where)
+def _machine_parts(where: Places) -> None:
+    debian.ensure(debian.LAB, where)
+    guest_parts.ensure(where)
+
+
+def _simulator_parts(where: Places) -> None:
+    try:
+        debian.ensure(debian.HEADERS, where)
+    except SetupError as error:
+        say(f"{error}\n    Without them the simulator stays interpreted.")
+    else:
+        simulator_parts.ensure(where)
 
 
 def _fresh(where: Places) -> None:
@@ -55,7 +76,7 @@ def _lock(where: Places) -> None:
     write_locks(where)
 
 
-_COMMANDS = {"setup": set_up, "fresh": _fresh, "lock": _lock}
+_COMMANDS = {"setup": set_up, "lab": set_up_lab, "fresh": _fresh, "lock": _lock}
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ with another source of node, say, needs no package for it.
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -17,7 +18,16 @@ from pathlib import Path
 from harness.provision.places import Places
 from harness.provision.progress import SetupError, run_logged
 
-__all__ = ["FRESH_ROOT", "LAB", "Part", "ensure", "ensure_lists", "missing_packages"]
+__all__ = [
+    "FIRST",
+    "FRESH_ROOT",
+    "HEADERS",
+    "LAB",
+    "Part",
+    "ensure",
+    "ensure_lists",
+    "missing_packages",
+]
 
 _MACHINE = "x86_64"
 _LISTS = Path("/var/lib/apt/lists")
@@ -45,13 +55,15 @@ def _module(package: str, name: str) -> Part:
     return Part(package, lambda: importlib.util.find_spec(name) is not None)
 
 
-LAB: tuple[Part, ...] = (
+FIRST: tuple[Part, ...] = (
     _module("python3-venv", "ensurepip"),
     _file("ca-certificates", "etc/ssl/certs/ca-certificates.crt"),
-    _program("npm", "npm", "node"),
+)
+"""What the other parts are fetched with."""
+
+LAB: tuple[Part, ...] = (
     _program("gcc", "gcc"),
     _file("libc6-dev", "usr/lib/*/libc.a"),
-    Part("python3-dev", lambda: Path(sysconfig.get_path("include"), "Python.h").is_file()),
     _file("linux-libc-dev", "usr/include/linux/module.h"),
     _program("qemu-system-x86", "qemu-system-x86_64"),
     _file("seabios", "usr/share/seabios/bios-256k.bin"),
@@ -67,6 +79,11 @@ LAB: tuple[Part, ...] = (
     _program("nbdkit", "nbdkit"),
     _program("git", "git"),
 )
+HEADERS: tuple[Part, ...] = (
+    Part("python3-dev", lambda: Path(sysconfig.get_path("include"), "Python.h").is_file()),
+)
+"""What compiling the simulator needs besides; everything works without."""
+
 FRESH_ROOT: tuple[Part, ...] = (_program("mmdebstrap", "mmdebstrap"),)
 
 
@@ -125,12 +142,12 @@ def _root_prefix(names: str) -> list[str]:
 
 
 def _lists_are_there(packages: list[str]) -> bool:
+    """Whether apt knows all of these: one question, for each one costs half a second."""
     apt_cache = shutil.which("apt-cache")
     if apt_cache is None or not any(_LISTS.glob("*Packages*")):
         return False
-    return all(_is_known(apt_cache, package) for package in packages)
-
-
-def _is_known(apt_cache: str, package: str) -> bool:
-    asked = subprocess.run([apt_cache, "show", package], capture_output=True, check=False)
-    return asked.returncode == 0
+    asked = subprocess.run(
+        [apt_cache, "show", "--no-all-versions", *packages], capture_output=True, check=False
+    )
+    known = re.findall(rb"^Package: (\S+)", asked.stdout, re.MULTILINE)
+    return set(packages) <= {name.decode("ascii") for name in known}

