@@ -37,7 +37,10 @@ class SimulatedFinding(_Record, frozen=True):
 
 
 class Swarm(_Record, frozen=True):
-    """Drawn disasters: per claim the non-trivial checks, per fault its real effects."""
+    """Drawn disasters: per claim the non-trivial checks, per fault its real effects.
+
+    `simulator`: interpreted, or compiled with what; both do the same, at another speed.
+    """
 
     seed: int
     disasters: int
@@ -50,6 +53,7 @@ class Swarm(_Record, frozen=True):
     run_twice: int
     interrupted: bool
     evidence: str
+    simulator: str = "interpreted"
 
 
 class Exploration(_Record, frozen=True):

@@ -57,7 +57,8 @@ def simulation_sentences(simulation: SimulationRecord) -> list[str]:
     swarm, explored, boots = simulation.swarm, simulation.exploration, simulation.boots
     if swarm is not None:
         sentences.append(
-            f"{plural(swarm.disasters, 'drawn disaster')} in {seconds(swarm.seconds)}, each of"
+            f"{plural(swarm.disasters, 'drawn disaster')} in {seconds(swarm.seconds)}"
+            f" ({swarm.simulator}), each of"
             f" {swarm.steps_mean:.0f} steps and {swarm.store_requests_mean:.0f} requests to the"
             f" store on average; {swarm.run_twice} were run twice and gave the same trace."
         )

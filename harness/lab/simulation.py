@@ -89,6 +89,7 @@ class _Swarm(msgspec.Struct):
     store_requests_mean: float
     run_twice: int
     boots: _Boots | None
+    simulator: str = "interpreted"
 
 
 class _Workload(msgspec.Struct):
@@ -164,6 +165,7 @@ class Simulation:
             run_twice=told.run_twice,
             interrupted=told.interrupted,
             evidence=rel,
+            simulator=told.simulator,
         )
         return swarm, self._boots(told.boots, rel)
 
