@@ -10,6 +10,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - older ones must get as far as th
 
 import argparse
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from harness.provision import (
@@ -25,16 +26,16 @@ from harness.provision.progress import SetupError, say
 
 
 def set_up(where: Places) -> None:
-    """Have every part; instant when all are there."""
-    _have_parts(where, compiled=True)
+    """Have every part, of the tests too; instant when all are there."""
+    _have_parts(where, _simulator_parts, other_pythons.ensure)
 
 
 def set_up_lab(where: Places) -> None:
     """Have what a certification needs: its swarm is interpreted where no build fits."""
-    _have_parts(where, compiled=False)
+    _have_parts(where)
 
 
-def _have_parts(where: Places, *, compiled: bool) -> None:
+def _have_parts(where: Places, *besides: Callable[[Places], None]) -> None:
     started = time.monotonic()
     where.cache.mkdir(parents=True, exist_ok=True)
     debian.ensure(debian.FIRST, where)
@@ -44,8 +45,8 @@ def _have_parts(where: Places, *, compiled: bool) -> None:
         packages = (python_env.ensure, node_parts.ensure)
         for step in [machine, *[side_by_side.submit(ensure, where) for ensure in packages]]:
             step.result()
-    if compiled:
-        _simulator_parts(where)
+    for ensure in besides:
+        ensure(where)
     say(f"==> All parts are there ({time.monotonic() - started:.1f} s)")
 
 
