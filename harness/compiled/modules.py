@@ -11,11 +11,12 @@ __all__ = ["GROUP", "PACKAGES", "compiled_sources", "find_build", "say_simulator
 GROUP: Final = "mountproof"
 """Name of the shared library that has the code of all modules."""
 PACKAGES: Final = (
-    "engine", "engine.core.messages", "engine.core", "harness.sim", "harness.checkers",
+    "harness.compiled", "engine", "engine.core.messages", "engine.core",
+    "harness.sim", "harness.checkers",
 )  # fmt: skip
 """A module's package comes before those that use it."""
 
-_ONLY: Final = {"engine": ("units.py", "vhd.py")}
+_ONLY: Final = {"engine": ("units.py", "vhd.py"), "harness.compiled": ("plain.py",)}
 """Of some packages not everything."""
 
 _INTERPRETED: Final = frozenset({

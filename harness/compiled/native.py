@@ -20,12 +20,17 @@ _KEPT: Final = frozenset({"Finding"})
 """Dataclasses that are copied with `dataclasses.replace`, which asks for their fields."""
 _ENUMS: Final = ("enum.Enum", "enum.StrEnum")
 _STRUCTS: Final = ("msgspec.Struct",)
+_UNHASHABLE: Final = (
+    "def __hash__(self) -> int:",
+    "    raise TypeError('unhashable type: ' + type(self).__name__)",
+)
 _REPLACE: Final = "from msgspec.structs import replace"
-_DECORATORS: Final = (
-    "from typing import final as _final; from mypy_extensions import mypyc_attr as _attr"
+_IMPORTS: Final = (
+    "from typing import final as _final; from mypy_extensions import mypyc_attr as _attr;"
+    " from harness.compiled.plain import Plain as _Plain"
 )
 _FINAL: Final = "from typing import Final as _Final"
-_OUR_REPLACE: Final = "from harness.compiled.replacing import replace"
+_OUR_REPLACE: Final = "from harness.compiled.plain import replace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ def rewrite(module: str, text: str, shapes: Shapes) -> str:
         if isinstance(node, ast.ClassDef) and _is_plain(node, names, shapes):
             first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
             lines[first - 1 : node.end_lineno] = [
-                _DECORATORS,
+                _IMPORTS,
                 *_written_out(node, names, shapes).split("\n"),
             ]
     return _name_members(_fix_constants("\n".join(lines)), shapes)
@@ -139,12 +144,12 @@ def _written_out(node: ast.ClassDef, names: _Names, shapes: Shapes) -> str:
     flags = [one.arg for one in (node.keywords if options is None else options)]
     own = [f"{one.name}: {one.kind}" for one in _own_fields(node)]
     rest = [ast.unparse(item) for item in node.body if not isinstance(item, ast.AnnAssign)]
-    base = ast.unparse(node.bases[0]) if names.base(node) in shapes.fields else ""
+    base = ast.unparse(node.bases[0]) if names.base(node) in shapes.fields else "_Plain"
     parts = [*rest[:1], *own, *_methods(node.name, fields, flags), *rest[1:]]
     body = "\n".join(parts).replace("\n", "\n    ")
     traits = "acyclic=True, free_list_len=1" if "frozen" in flags else "free_list_len=1"
     head = f"@_attr({traits})\n" + ("" if full in shapes.extended else "@_final\n")
-    return f"{head}class {node.name}{f'({base})' if base else ''}:\n    {body}"
+    return f"{head}class {node.name}({base}):\n    {body}"
 
 
 def _methods(name: str, fields: Sequence[_Field], flags: Sequence[str | None]) -> list[str]:
@@ -152,17 +157,14 @@ def _methods(name: str, fields: Sequence[_Field], flags: Sequence[str | None]) -
     takes = [f"{one.name}: {one.kind}" + (f" = {one.default}" if one.default else "")
              for one in fields]  # fmt: skip
     sets = [f"    self.{one.name} = {one.name}" for one in fields] or ["    pass"]
-    says = ", ".join(f"{one.name}={{self.{one.name}!r}}" for one in fields)
     gives = ", ".join(f"{one.name}=self.{one.name}" for one in fields)
-    same = "".join(f" and self.{one.name} == other.{one.name}" for one in fields)
-    all_of_it = "".join(f"self.{one.name}, " for one in fields)
-    hashed = ["def __hash__(self) -> int:", f"    return hash(({all_of_it}))"]
+    values = "".join(f"self.{one.name}, " for one in fields)
+    names = "".join(f"{one.name!r}, " for one in fields)
     return [
         f"def __init__({', '.join(['self', *star, *takes])}) -> None:", *sets,
-        "def __repr__(self) -> str:", f"    return f'{name}({says})'",
-        "def __eq__(self, other: object) -> bool:",
-        f"    return isinstance(other, {name}) and type(other) is type(self){same}",
-        *(hashed if "frozen" in flags else []),
+        "def field_names(self) -> tuple[str, ...]:", f"    return ({names})",
+        "def field_values(self) -> tuple[object, ...]:", f"    return ({values})",
+        *([] if "frozen" in flags else _UNHASHABLE),
         f"def twin(self) -> '{name}':", f"    return {name}({gives})",
     ]  # fmt: skip
 
