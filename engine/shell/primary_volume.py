@@ -59,6 +59,7 @@ class PrimaryVolume(MachineHost):
             bitmap,
             volume.name,
             answer=lambda event: self._in_loop(self.deliver, event),
+            answer_now=self.post,
             bug=lambda bug: self._in_loop(self._raise_bug, bug),
         )
         self._ops = count(1)

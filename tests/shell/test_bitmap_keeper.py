@@ -43,7 +43,14 @@ class Desk:
         self.bitmap = Gated(self.path)
         self.answers: queue.Queue[Event] = queue.Queue()
         self.bugs: queue.Queue[Exception] = queue.Queue()
-        self.keeper = BitmapKeeper(self.bitmap, "db", answer=self.answers.put, bug=self.bugs.put)
+        self.at_once: list[Event] = []
+        self.keeper = BitmapKeeper(
+            self.bitmap,
+            "db",
+            answer=self.answers.put,
+            answer_now=self.at_once.append,
+            bug=self.bugs.put,
+        )
         self.keeper.trust()
 
     def next(self) -> Event:
@@ -122,8 +129,37 @@ def test_a_region_that_is_soon_written_again_costs_no_write(desk: Desk) -> None:
         desk.keeper.mark_clean(MarkClean((7,)))
         desk.keeper.tick()
         desk.keeper.mark_dirty(MarkDirty(number, (7,)))
-        assert desk.next() == BitsDurable(number)
+        assert desk.at_once.pop() == BitsDurable(number)
     assert desk.bitmap.commits == before
+    assert desk.on_disk() == (7,)
+
+
+@pytest.mark.parametrize("error", [0, errno.EIO])
+def test_no_mark_is_free_while_a_change_is_not_on_the_disk(desk: Desk, error: int) -> None:
+    desk.keeper.mark_dirty(MarkDirty(1, (7,)))
+    assert desk.next() == BitsDurable(1)
+    desk.bitmap.let.clear()
+    desk.bitmap.error = error
+    desk.keeper.mark_dirty(MarkDirty(2, (8,)))
+    desk.keeper.mark_clean(MarkClean((7,)))
+    desk.keeper.mark_dirty(MarkDirty(3, (7,)))
+    assert desk.at_once == []
+    desk.bitmap.let.set()
+    assert {type(desk.next()) for _ in (2, 3)} == {BitsFailed if error else BitsDurable}
+    desk.keeper.mark_clean(MarkClean((7,)))
+    desk.keeper.mark_dirty(MarkDirty(4, (7,)))
+    assert len(desk.at_once) == (0 if error else 1)
+
+
+def test_a_region_that_was_cut_off_meanwhile_is_marked_anew(desk: Desk) -> None:
+    desk.keeper.mark_dirty(MarkDirty(1, (7, 60)))
+    assert desk.next() == BitsDurable(1)
+    desk.keeper.mark_clean(MarkClean((7, 60)))
+    desk.keeper.resize(SIZE // 2)
+    desk.keeper.resize(SIZE)
+    desk.keeper.mark_dirty(MarkDirty(2, (60,)))
+    assert desk.next() == BitsDurable(2)
+    assert desk.on_disk() == (7, 60)
 
 
 def test_a_bit_that_was_set_but_could_not_be_written_is_no_free_mark(desk: Desk) -> None:
