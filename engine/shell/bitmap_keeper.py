@@ -47,8 +47,12 @@ class BitmapKeeper:
         self._answer_now = answer_now
         self._bug = bug
         self._changes: deque[tuple[int | None, Change]] = deque()
+        # The caller's thread alone has these three; they run ahead of the bitmap, in its order.
+        self._volume_bytes = bitmap.volume_bytes
+        self._marked = set(bitmap.dirty() or ())
+        """Regions whose bit is set."""
         self._clean: dict[int, float] = {}
-        """Clean regions whose bit is set, and until when it stays; the caller's thread has it."""
+        """Those of them that are clean, and until when their bit stays."""
         self._asked = 0  # changes: counted by the caller's thread alone
         self._taken = 0  # of them: counted by the bitmap's thread alone
         self._written = 0  # of them: all up to here are on the disk
@@ -63,12 +67,15 @@ class BitmapKeeper:
         if len(at_rest) == len(command.regions) and self._is_durable():
             self._answer_now(BitsDurable(command.id))
         else:
+            self._marked.update(r for r in command.regions if self._has_bit(r))
             self._add(command.id, lambda: self._bitmap.set(command.regions))
 
     def mark_clean(self, command: MarkClean) -> None:
         """Clear bits, later; a failure leaves them set for the next write."""
         due = time.monotonic() + REST_SECONDS
-        self._clean.update(dict.fromkeys(command.regions, due))
+        for region in command.regions:
+            if region in self._marked:  # else a smaller size has taken the bit away meanwhile
+                self._clean[region] = due
 
     def trust(self) -> None:
         """From now on the bits say all that the blob may lack."""
@@ -76,8 +83,10 @@ class BitmapKeeper:
 
     def resize(self, volume_bytes: int) -> None:
         """The volume has another size."""
-        for region in [r for r in self._clean if r * REGION_BYTES >= volume_bytes]:
-            del self._clean[region]  # it has no bit any more
+        self._volume_bytes = volume_bytes
+        for region in [r for r in self._marked if not self._has_bit(r)]:
+            self._marked.remove(region)
+            self._clean.pop(region, None)
         self._add(None, lambda: self._bitmap.resize(volume_bytes))
 
     def tick(self) -> None:
@@ -91,6 +100,9 @@ class BitmapKeeper:
         self._pool.shutdown(wait=True)
         self._bitmap.close()
 
+    def _has_bit(self, region: int) -> bool:
+        return region * REGION_BYTES < self._volume_bytes
+
     def _is_durable(self) -> bool:
         """Whether the disk has every change that was asked for."""
         return self._written == self._asked
@@ -99,6 +111,7 @@ class BitmapKeeper:
         rested = [region for region, due in self._clean.items() if due <= now]
         for region in rested:
             del self._clean[region]
+            self._marked.remove(region)
         if rested:
             self._add(None, lambda: self._bitmap.clear(rested))
 

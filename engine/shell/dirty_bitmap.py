@@ -55,6 +55,11 @@ class DirtyBitmap:
         self._fd, self._direct = _open_to_write(path)
         self.commit()
 
+    @property
+    def volume_bytes(self) -> int:
+        """The size of the volume whose regions have bits."""
+        return self._volume_bytes
+
     def dirty(self) -> tuple[int, ...] | None:
         """The regions whose bit is set, ascending; None if the bitmap may not be trusted."""
         if not self._trusted:

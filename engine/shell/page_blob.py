@@ -36,6 +36,7 @@ from engine.shell.blob_reading import BlobReader, read_pages_checked
 from engine.shell.store_account import StoreAccount
 from engine.units import PAGE_BYTES, PUT_BYTES_MAX
 
+_BYTES: Final = (bytes, bytearray, memoryview)
 _ZEROS: Final = memoryview(bytes(PUT_BYTES_MAX))
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
 _PIECES_MAX: Final = 8
@@ -236,11 +237,16 @@ def _is_paged(offset: int, length: int) -> bool:
 
 
 def _view(part: Part) -> memoryview:
-    if part.payload is None:
+    """The part's bytes. A put may have a thousand parts: every step here counts that often."""
+    payload = part.payload
+    if payload is None:
         return _ZEROS[: part.length]
-    if not isinstance(part.payload, bytes | bytearray | memoryview):
-        raise TypeError(f"a payload is bytes, not {type(part.payload).__name__}")
-    view = memoryview(part.payload).cast("B")[part.start : part.start + part.length]
+    if not isinstance(payload, _BYTES):
+        raise TypeError(f"a payload is bytes, not {type(payload).__name__}")
+    whole = memoryview(payload)
+    if not part.start and len(whole) == part.length and whole.itemsize == 1:
+        return whole
+    view = whole.cast("B")[part.start : part.start + part.length]
     if len(view) != part.length:
         raise ValueError("a part reaches past the end of its payload")
     return view

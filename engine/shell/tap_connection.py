@@ -386,8 +386,8 @@ class Connection(TapProtocol):
         if size - self._start >= wanted and size > self._end:
             return
         received = self._payloads[self._start : self._end]
-        if self._handed_on or size < wanted + size // 4:
-            self._use(self._memory.take(wanted + _ROOM_BYTES))
+        if self._handed_on or size < max(wanted, pending) + size // 4:
+            self._use(self._memory.take(max(wanted, pending) + _ROOM_BYTES))
         self._room[:pending] = received
         self._start, self._end = 0, pending
 

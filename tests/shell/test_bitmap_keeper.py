@@ -102,7 +102,8 @@ def test_marks_that_come_meanwhile_share_one_write(desk: Desk) -> None:
 def settle(desk: Desk) -> None:
     """Wait until all that was told before is on the disk."""
     desk.keeper.mark_dirty(MarkDirty(99, (99,)))
-    assert desk.next() == BitsDurable(99)
+    while desk.next() != BitsDurable(99):
+        pass
 
 
 @pytest.mark.parametrize("rest", [0.0, 20.0])
@@ -151,15 +152,31 @@ def test_no_mark_is_free_while_a_change_is_not_on_the_disk(desk: Desk, error: in
     assert len(desk.at_once) == (0 if error else 1)
 
 
-def test_a_region_that_was_cut_off_meanwhile_is_marked_anew(desk: Desk) -> None:
+def test_a_region_past_the_end_has_no_bit_that_could_be_at_rest(desk: Desk) -> None:
+    desk.keeper.resize(SIZE // 2)
+    for number in (1, 2):
+        desk.keeper.mark_dirty(MarkDirty(number, (60,)))
+        assert desk.next() == BitsDurable(number)
+        desk.keeper.mark_clean(MarkClean((60,)))
+        desk.keeper.resize(SIZE)
+    assert desk.on_disk() == (60,)
+
+
+@pytest.mark.parametrize("clean", ["before", "after"])
+def test_a_region_that_was_cut_off_meanwhile_is_marked_anew(desk: Desk, clean: str) -> None:
     desk.keeper.mark_dirty(MarkDirty(1, (7, 60)))
     assert desk.next() == BitsDurable(1)
-    desk.keeper.mark_clean(MarkClean((7, 60)))
+    if clean == "before":
+        desk.keeper.mark_clean(MarkClean((7, 60)))
     desk.keeper.resize(SIZE // 2)
     desk.keeper.resize(SIZE)
+    if clean == "after":
+        desk.keeper.mark_clean(MarkClean((7, 60)))
+    desk.keeper.mark_dirty(MarkDirty(3, (7,)))
+    settle(desk)  # as if nothing else had been asked for: all of it is on the disk
     desk.keeper.mark_dirty(MarkDirty(2, (60,)))
     assert desk.next() == BitsDurable(2)
-    assert desk.on_disk() == (7, 60)
+    assert desk.on_disk() == (7, 60, 99)
 
 
 def test_a_bit_that_was_set_but_could_not_be_written_is_no_free_mark(desk: Desk) -> None:
