@@ -112,7 +112,7 @@ class TapServer:
         sock.setblocking(False)
         TapStream(sock, Connection(self))
 
-    # ── what a connection asks (tap_connection.Gate) ──────────────────────────────────────────
+    # ── what a connection asks (tap_gate.Gate) ──────────────────────────────────────────
 
     def joined(self, connection: "Connection") -> bool:
         """Count a new connection in; False: there are too many, drop it."""

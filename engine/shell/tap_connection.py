@@ -14,12 +14,11 @@ import os
 import select
 from functools import partial
 from mmap import mmap
-from typing import Final, Protocol
+from typing import Final
 
 from engine.errors import ProtocolError
 from engine.shell import nbd_protocol as nbd
-from engine.shell.tap_handler import TapHandler
-from engine.shell.tap_memory import TapMemory
+from engine.shell.tap_gate import Gate
 from engine.shell.tap_stream import TapProtocol
 from engine.units import MIB
 
@@ -36,34 +35,6 @@ _JOIN_BYTES_MAX: Final = 32 * 1024
 """Up to here it is cheaper to copy read data behind its header than to hand over two buffers."""
 
 _log = logging.getLogger(__name__)
-
-
-class Gate(Protocol):
-    """What a connection needs from the server that accepted it."""
-
-    @property
-    def address(self) -> str:
-        """Where the tap listens, for log lines."""
-
-    @property
-    def handler(self) -> TapHandler:
-        """The volume."""
-
-    @property
-    def memory(self) -> TapMemory:
-        """To receive into."""
-
-    def joined(self, connection: "Connection") -> bool:
-        """Count a new connection in; False: there are too many, drop it."""
-
-    def admit(self, connection: "Connection") -> bool:
-        """Give the export to the connection; False while another live client has it."""
-
-    def release(self, connection: "Connection") -> None:
-        """Give the export back: the connection asks for nothing any more."""
-
-    def left(self, connection: "Connection") -> None:
-        """Forget a connection that is gone."""
 
 
 class Connection(TapProtocol):
@@ -105,8 +76,6 @@ class Connection(TapProtocol):
         self._fd = transport.get_extra_info("socket").fileno()
         self._handshake_timer = self._loop.call_later(HANDSHAKE_SECONDS_MAX, self._handshake_late)
         if not self._gate.joined(self):
-            self._lost = True
-            self._handshake_timer.cancel()
             transport.abort()
             return
         transport.set_write_buffer_limits(high=REPLY_BYTES_MAX)
@@ -399,8 +368,6 @@ class Connection(TapProtocol):
         self._handed_on = False
 
     def _handshake_late(self) -> None:
-        _log.warning(
-            "tap %s: closed a connection that did not finish its handshake in %g s",
-            self._gate.address, HANDSHAKE_SECONDS_MAX,
-        )  # fmt: skip
+        what = "closed a connection that did not finish its handshake"
+        _log.warning("tap %s: %s in %g s", self._gate.address, what, HANDSHAKE_SECONDS_MAX)
         self.abort()
