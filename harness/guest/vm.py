@@ -31,7 +31,7 @@ from harness.redaction import redact
 
 # The kernel kills QEMU when the thread that started it ends, however we die.
 LEASH: Final = ("setpriv", "--pdeathsig", "KILL", "--")
-END_SECONDS: Final = 10.0
+END_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)

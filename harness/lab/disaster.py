@@ -11,7 +11,7 @@ from harness.lab.waiting import TookTooLong
 
 __all__ = ["Disaster", "kill_primary_site", "why_not_counted"]
 
-IN_FLIGHT_WAIT_S: Final = 20.0
+IN_FLIGHT_WAIT_S: Final = 60.0
 STRIKE_DELAY_S_MAX: Final = 0.002
 """The kill falls at a random instant of a write's life: an fsync takes 3 to 50 ms here."""
 

@@ -11,7 +11,7 @@ from harness.lab.waiting import TookTooLong
 
 __all__ = ["FenceRun", "run_fence"]
 
-FAILOVER_S: Final = 60.0
+FAILOVER_S: Final = 180.0
 TRYING_S: Final = 20.0
 """How long the woken primary may take to understand; then it is judged as it is."""
 

@@ -31,7 +31,10 @@ STOP_GRACE_S: Final = 8.0
 
 
 PIPE_BYTES: Final = 65536
-PUMP_GRACE_S: Final = 2.0
+KILLED_S: Final = 60.0
+"""How long the kernel may take to end a killed process, on a machine that is overloaded by far."""
+
+PUMP_GRACE_S: Final = 10.0
 """A child of the process may hold the pipe open for longer; its output is then cut."""
 
 
@@ -171,7 +174,7 @@ class LabProcess:
         if self.wait(grace_s) is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-        status = self.wait(STOP_GRACE_S)
+        status = self.wait(KILLED_S)
         if status is None:
             raise Inconclusive(f"{self.name} (pid {self.pid}) does not end even after SIGKILL")
         return status

@@ -25,7 +25,7 @@ from harness.lab.stage import Stage
 __all__ = ["ResizeRun"]
 
 ENTRIES_BETWEEN: Final = 20
-FOLLOW_S: Final = 60.0
+FOLLOW_S: Final = 180.0
 BEGIN_S: Final = 120.0
 ASKING_S: Final = 10.0
 LATER_MAX: Final = 1

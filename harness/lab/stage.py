@@ -37,7 +37,7 @@ from harness.lab.workload import Guest, LedgerProgress, RawProgress, Workload
 __all__ = ["GuestMaker", "Lab", "Stage", "label_of"]
 
 VOLUME_NAME: Final = "db"
-PROTECT_S: Final = 60.0
+PROTECT_S: Final = 180.0
 GUEST_READY_S: Final = 300.0
 LOAD_S: Final = 300.0
 STATUS_EVERY_S: Final = 0.2

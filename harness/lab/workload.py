@@ -17,7 +17,7 @@ from harness.lab.waiting import StopSignal
 __all__ = ["Amount", "Guest", "LedgerProgress", "PortLine", "RawProgress", "Workload"]
 
 READ_S: Final = 0.25
-DRAIN_S: Final = 10.0
+DRAIN_S: Final = 60.0
 
 
 class PortLine(Protocol):

@@ -215,12 +215,12 @@ class Site:
     def ask(self, request: str, site: str = "primary", **more: object) -> Answer:
         """Ask a process of the volume `db` what its command line would."""
         question = {"request": request, "volume": "db", **more}
-        answer = ask(self.folder / site, question, 60.0)
+        answer = ask(self.folder / site, question, WAIT_SECONDS)
         assert answer is not None, f"no {site} answers"
         return answer
 
     def status(self, site: str = "primary", name: str = "db") -> Event:
-        answer: Answer | None = ask(self.folder / site, {"request": "status"})
+        answer: Answer | None = ask(self.folder / site, {"request": "status"}, WAIT_SECONDS)
         assert answer is not None, f"no {site} answers"
         volumes = answer["volumes"]
         assert isinstance(volumes, dict)

@@ -2,7 +2,6 @@
 
 import random
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -151,9 +150,7 @@ def test_a_failover_during_a_resync_mounts_the_point_before_it(site: Site) -> No
     standby.wait_for("watching")
     primary = site.start("primary", "--reseed")
     primary.wait_for("resyncing")
-    deadline = time.monotonic() + 10
-    while site.status("standby")["phase"] != "watching" and time.monotonic() < deadline:
-        time.sleep(0.01)
+    site.await_status("phase", "watching", "standby")
     assert primary.events("protected") == []
     primary.end(signal.SIGKILL)
     mounted = standby.wait_for("mounted")
