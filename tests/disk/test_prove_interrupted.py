@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -23,8 +22,17 @@ HANG_S = 60.0
 
 GOOD_ANSWERS = 6
 
+WOKEN = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from harness.command_line.main import run
+run()
+"""
+"""The program, also where the tests run in the background and signals of a terminal are ignored."""
+
 MUTED = """\
-import signal, sys, threading
+import signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 from harness.command_line.main import run
@@ -47,10 +55,10 @@ def processes_that_name(text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "program",
-    [("-m", "harness.command_line.main"), ("-c", MUTED)],
+    [WOKEN, MUTED],
     ids=["main thread wakes", "main thread is not woken"],
 )
-def test_sigint_ends_everything_that_was_started(tmp_path: Path, program: Sequence[str]) -> None:
+def test_sigint_ends_everything_that_was_started(tmp_path: Path, program: str) -> None:
     disk = write_disk(tmp_path / "d.vhd", 64 * MIB, {0: noise(32 * MIB)})
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -68,7 +76,7 @@ def test_sigint_ends_everything_that_was_started(tmp_path: Path, program: Sequen
         served.fault = silent_after_some
         port = served.url.split("/")[2]
         with subprocess.Popen(
-            [sys.executable, *program, "prove", served.url],
+            [sys.executable, "-c", program, "prove", served.url],
             env=os.environ | {"TMPDIR": str(scratch)},
             cwd=Path(__file__).parents[2],
             stdout=subprocess.DEVNULL,
