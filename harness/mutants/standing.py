@@ -30,7 +30,7 @@ def status_ignores_lag(planting: Planting) -> None:
 @register(
     "status-says-protected-while-copying",
     "status-honest",
-    also=("no-acked-loss", "resize-faithful", "live"),
+    also=("no-acked-loss", "rpo", "resize-faithful", "live"),
 )
 def status_ignores_phase(planting: Planting) -> None:
     """A volume is called protected while its first copy, or a resync, is under way."""

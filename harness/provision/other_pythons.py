@@ -90,7 +90,7 @@ def _ensure(python: OtherPython, places: Places) -> None:
     shutil.rmtree(home, ignore_errors=True)
     home.parent.mkdir(parents=True, exist_ok=True)
     pins = home.with_suffix(".txt")
-    pins.write_text(locked_part(_lock(places).read_text("utf-8")), "utf-8")
+    pins.write_text(_pins(places), "utf-8")
     run_logged(
         f"Making an environment of Python {name}",
         [str(python.executable), "-m", "venv", str(home)],
@@ -106,11 +106,11 @@ def _ensure(python: OtherPython, places: Places) -> None:
 
 
 def _digest(python: OtherPython, places: Places) -> str:
-    return digest_of([_lock(places)], python.version, str(python.environment(places)))
+    return digest_of([], _pins(places), python.version, str(python.environment(places)))
 
 
-def _lock(places: Places) -> Path:
-    return places.checkout / "requirements.txt"
+def _pins(places: Places) -> str:
+    return locked_part((places.checkout / "requirements.txt").read_text("utf-8"))
 
 
 def _candidates(name: str) -> Iterator[Path]:

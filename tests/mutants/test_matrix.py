@@ -44,8 +44,8 @@ def test_a_bug_is_caught_and_is_missed_where_its_claims_are_not_checked(name: st
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_no_bug_shows_itself_under_a_claim_that_is_not_its_own(name: str) -> None:
     """Few disasters for each; `mountproof mutants` looks at hundreds."""
-    silence = look_without(name, range(100, 110))
-    assert silence.looked == 10
+    silence = look_without(name, range(100, 104))
+    assert silence.looked == 4
     assert silence.unexpected == []
 
 
