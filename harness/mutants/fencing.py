@@ -47,7 +47,7 @@ def failover_before_the_lease(planting: Planting) -> None:
     planting.replace(StandbyMachine, "_after_owning", changed)
 
 
-@register("two-standbys-promote", "fenced", also=("crash-consistent",))
+@register("two-standbys-promote", "fenced", also=TWO_WRITERS)
 def two_standbys_promote(planting: Planting) -> None:
     """A standby that finds that another one was faster mounts all the same."""
     after: Any = StandbyMachine._after_owning
@@ -63,7 +63,7 @@ def two_standbys_promote(planting: Planting) -> None:
     planting.replace(StandbyMachine, "_after_owning", changed)
 
 
-@register("no-wait-after-a-break", "fenced")
+@register("no-wait-after-a-break", "fenced", also=TWO_WRITERS)
 def no_wait_after_a_break(planting: Planting) -> None:
     """A standby that broke the lease mounts while the old primary may still acknowledge (H11)."""
     planting.replace(standby, "surely_over_us", lambda _lease_seconds: 0)

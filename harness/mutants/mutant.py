@@ -56,10 +56,12 @@ CATALOGUE: dict[str, Mutant] = {}
 
 
 SPOILT: Final = (
-    "crash-consistent", "no-acked-loss", "rpo", "fenced", "points-honest", "status-honest", "live",
+    "crash-consistent", "no-acked-loss", "rpo", "fenced", "resize-faithful", "points-honest",
+    "status-honest", "live",
 )  # fmt: skip
 """What else is broken where the blob gets other pages than the volume: it is no image of it, lacks
-what was acknowledged, makes points of no image, is called protected, and never becomes equal."""
+what was acknowledged, resizes among it, makes points of no image, is called protected, and never
+becomes equal."""
 
 
 def register(

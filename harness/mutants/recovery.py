@@ -1,6 +1,6 @@
 """Planted bugs: the bitmap, resync after a crash, recovery points, what a failover uses."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace as altered
 
@@ -18,6 +18,9 @@ from harness.mutants.mutant import SPOILT, Planting, register
 __all__ = ["bit_cleared_early", "resync_without_point"]
 
 NO_SNAPSHOT = "2020-01-01T00:00:00.0000001Z"
+
+NO_POINT: Final = ("consumable", "crash-consistent", "status-honest", "live")
+"""What else is broken where a resync's point is not there, or no image: nothing to recover from."""
 
 
 @register("bit-cleared-before-the-put-is-known", "crash-consistent", also=SPOILT)
@@ -38,7 +41,11 @@ def bitmap_not_persisted(planting: Planting) -> None:
     planting.replace(DirtyRegions, "_ask", changed)
 
 
-@register("bit-cleared-without-a-local-flush", "live")
+@register(
+    "bit-cleared-without-a-local-flush",
+    "live",
+    also=("crash-consistent", "points-honest", "status-honest"),
+)
 def bit_cleared_without_flush(planting: Planting) -> None:
     """A bit is cleared when the put is done; a power loss then leaves the blob ahead (H28)."""
     settle: Any = DirtyRegions.settle
@@ -70,7 +77,7 @@ def resync_without_point(planting: Planting) -> None:
     planting.replace(MarkInconsistent, "next", lambda _self, _view: None)
 
 
-@register("second-crash-moves-the-pin", "points-honest", also=("consumable", "crash-consistent"))
+@register("second-crash-moves-the-pin", "points-honest", also=NO_POINT)
 def pin_moved(planting: Planting) -> None:
     """A resync that follows on an unfinished one pins a new point, of a blob that is no image."""
     next_of: Any = MarkInconsistent.next
@@ -99,7 +106,7 @@ def failover_ignores_mark(planting: Planting) -> None:
     planting.replace(Recovering, "__init__", changed)
 
 
-@register("point-listed-before-its-snapshot-exists", "points-honest", also=("consumable", "live"))
+@register("point-listed-before-its-snapshot-exists", "points-honest", also=NO_POINT)
 def point_listed_early(planting: Planting) -> None:
     """The metadata name the point of a resync before its snapshot is taken."""
     next_of: Any = MarkInconsistent.next
@@ -136,9 +143,7 @@ def point_taken_early(planting: Planting) -> None:
     planting.replace(Clients, "cut_us", lambda _self, now_us: now_us)
 
 
-@register(
-    "retention-forgets-the-pin", "points-honest", also=("consumable", "live", "status-honest")
-)
+@register("retention-forgets-the-pin", "points-honest", also=NO_POINT)
 def retention_forgets_pin(planting: Planting) -> None:
     """Points beyond the number to keep are deleted, also the one that a failover would use."""
     to_doom: Any = points.to_doom

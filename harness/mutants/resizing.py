@@ -74,7 +74,7 @@ def no_footer_after_grow(planting: Planting) -> None:
     planting.replace(resizing, "_grow", changed)
 
 
-@register("old-footer-left-inside-the-disk", "resize-faithful", also=("live",))
+@register("old-footer-left-inside-the-disk", "resize-faithful", also=FOOTERLESS)
 def old_footer_left(planting: Planting) -> None:
     """After a grow the old footer is a page of the disk."""
     grow: Any = resizing._grow
@@ -89,7 +89,7 @@ def old_footer_left(planting: Planting) -> None:
     planting.replace(resizing, "_grow", changed)
 
 
-@register("grow-without-an-intent", "resize-faithful", also=("consumable", "live"))
+@register("grow-without-an-intent", "resize-faithful", also=FOOTERLESS)
 def grow_without_intent(planting: Planting) -> None:
     """The blob grows without a word in its metadata: who finds it half done cannot know."""
     next_of: Any = ChangeSize.next
@@ -113,7 +113,7 @@ def grow_without_intent(planting: Planting) -> None:
     planting.replace(ChangeSize, "next", changed)
 
 
-@register("shrink-before-the-new-footer", "resize-faithful", also=("live",))
+@register("shrink-before-the-new-footer", "resize-faithful", also=FOOTERLESS)
 def shrink_before_footer(planting: Planting) -> None:
     """A blob is made smaller first, and gets its footer afterwards."""
 
