@@ -89,7 +89,7 @@ class Process:
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
-            ACTIONS.get(type(command), _nonsense)(self, command)
+            ACTIONS.get(type(command), NONSENSE)(self, command)
 
     # ── pauses, slowness, crashes ─────────────────────────────────────────────────────────────
 
@@ -171,7 +171,7 @@ class Process:
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
-            ACTIONS.get(type(command), _nonsense)(self, command)
+            ACTIONS.get(type(command), NONSENSE)(self, command)
             if self._fuse > 0:
                 self._fuse -= 1
                 if not self._fuse:
@@ -340,14 +340,17 @@ ACTIONS: Final = Process.actions()
 """A table of the module's, for a compiled class has none of its own methods in its body."""
 
 
+def _nonsense(process: Process, command: object) -> None:
+    kind = type(command).__name__
+    text = f"{process.node.name}: {command!r:.80} is no command"
+    raise CoreError(f"nonsense-{kind}", text)
+
+
+NONSENSE: Final = _nonsense
+
+
 def _raised(name: str, event: Event, error: Exception) -> CoreError:
     kind, event_kind = type(error).__name__, type(event).__name__
     return CoreError(
         f"raised-{kind}", f"{name}: {event_kind} made the machine raise {kind}: {error!s:.200}"
     )
-
-
-def _nonsense(process: Process, command: object) -> None:
-    kind = type(command).__name__
-    text = f"{process.node.name}: {command!r:.80} is no command"
-    raise CoreError(f"nonsense-{kind}", text)

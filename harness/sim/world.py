@@ -25,6 +25,9 @@ TICKET_BITS: Final = 24
 """A call's time, and its ticket, by which calls of one time are in order, are one number, for
 nothing is compared so often."""
 
+_PLACE: Final = bisect_left
+"""Compiled, a function of another module is looked up by name at each call; a constant is not."""
+
 Call = Callable[[Any, Any], None]
 Mark = tuple[int, ...]
 
@@ -128,7 +131,7 @@ class World:
         """Call `act(first, second)` at a time."""
         self._ticket += 1
         key = -(when_us << TICKET_BITS | self._ticket)
-        place = bisect_left(self._keys, key)
+        place = _PLACE(self._keys, key)
         self._keys.insert(place, key)
         self._calls.insert(place, (act, first, second))
 
