@@ -40,7 +40,7 @@ def write_locks(places: Places) -> None:
         locked_node = _lock_python(places, tools, "node", _NODE, Path(scratch))
         run_logged(
             "Locking the npm packages",
-            [*node_parts.npm_command(node_parts.node_program(places)), "install",
+            [*node_parts.npm_command(places), "install",
              "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund",
              "--omit-lockfile-registry-resolved=true"],
             places.log("lock-npm"),

