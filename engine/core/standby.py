@@ -359,6 +359,8 @@ class StandbyMachine:
         return self._ownership.start(now_us, previous_lease=lease)
 
     def _refuse(self, reason: str) -> list[Command]:
+        """There is nothing to mount. A lease that it has ends: others, or another try, may need it."""
+        self._keeper.forget()
         self.phase = Phase.REFUSED
         self.reason = reason
         self._forced = False

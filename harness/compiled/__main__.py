@@ -30,8 +30,8 @@ from harness.provision.stamps import stamp
 
 __all__ = ["build"]
 
-COMPILER: Final = ("gcc", "-O1", "-g0", "-w", "-fPIC", "-fwrapv", "-fvisibility=hidden", "-DNDEBUG")
-"""-O2 takes half as long again to compile, and gains a few percent."""
+COMPILER: Final = ("gcc", "-O2", "-g0", "-w", "-fPIC", "-fwrapv", "-fvisibility=hidden", "-DNDEBUG")
+"""-O1 takes two thirds of the time to compile, and the simulator is 5 % slower."""
 AT_ONCE: Final = 2
 
 

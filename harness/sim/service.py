@@ -174,7 +174,7 @@ class Service:
         process = asked.process
         if asked.done or not process.alive:
             return
-        if asked.kind == "list":
+        if asked.kind == "list" and answer.status < 300:
             outcome: StoreAnswer = Done(asked.command.id, snapshots=asked.listed)
         else:
             outcome = outcome_of(asked.command, answer)

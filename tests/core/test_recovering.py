@@ -97,6 +97,17 @@ def test_a_pin_that_does_not_exist_is_refused() -> None:
     assert "does not exist" in pair.standby_machine.reason
 
 
+def test_a_standby_that_refused_stands_in_nobodys_way_and_may_be_asked_again() -> None:
+    pair = resyncing()
+    there = dict(pair.world.blob.snapshots)
+    pair.world.applied = lambda _node, _command: None
+    pair.world.blob.snapshots.clear()
+    assert not takes_over(pair)
+    pair.world.blob.snapshots.update(there)
+    pair.standby.deliver(FailoverRequested(forced=False))
+    assert takes_over(pair)
+
+
 def test_an_intent_of_another_engine_is_refused_by_name() -> None:
     pair = protected(Plan(Mode.SYNC))
     run(pair, 1)
