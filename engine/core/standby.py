@@ -359,7 +359,7 @@ class StandbyMachine:
         return self._ownership.start(now_us, previous_lease=lease)
 
     def _refuse(self, reason: str) -> list[Command]:
-        """There is nothing to mount. A lease that it has ends: others, or another try, may need it."""
+        """There is nothing to mount. Its lease may end: others, or another try, may need it."""
         self._keeper.forget()
         self.phase = Phase.REFUSED
         self.reason = reason

@@ -19,8 +19,8 @@ late-answer-to-a-page-that-rotted: a checker's. The same as the trimmed write, b
 rotted in the blob before it was mounted, so that the disk did not show the write any more.
 
 throttled-listing: the simulator's and the core's. A listing that was answered 503 was taken for an
-empty one, so that the standby refused; it then kept its lease, and waited for that one for ever when
-it was asked again.
+empty one, so that the standby refused; it then kept its lease, and waited for that one for ever
+when it was asked again.
 """
 
 from pathlib import Path
