@@ -2,8 +2,9 @@
 
 It does not verify faults of the store (the lag grows until the store is back): where the service
 left the lab's own question unanswered for longer than the bound, up to the kill, the trial says
-nothing. Nor whether the system's own figure is honest. Nothing lost counts as an age of 0 s; the
-figure says so.
+nothing. Nor kills inside a resize, to which the lab leads the primary in slow motion: a system that
+is made to stand still sends nothing. Nor whether the system's own figure is honest. Nothing lost
+counts as an age of 0 s; the figure says so.
 """
 
 from statistics import median
@@ -34,7 +35,7 @@ def judge_rpo(facts: RunFacts, bounds: RpoBounds) -> Ruling:
             ruling.gaps.append(silent)
         _check(trial, bounds, ruling, ages)
         ledger = trial.ledger
-        if ledger is None or silent:
+        if ledger is None or silent or _in_slow_motion(trial):
             continue
         gap = ledger_gap(trial, ledger, bounds.acknowledged)
         if gap:
@@ -60,6 +61,10 @@ def _silence(trial: TrialFacts, bounds: RpoBounds) -> str:
     return f"{trial.name}: the blob service answered nothing for {silent_s:.1f} s before the kill"
 
 
+def _in_slow_motion(trial: TrialFacts) -> bool:
+    return trial.resize is not None and trial.resize.cut
+
+
 def _check(trial: TrialFacts, bounds: RpoBounds, ruling: Ruling, ages: list[float]) -> None:
     """Compare ledger and raw image with the bounds; any trial can break them, counted or not."""
     if trial.ledger is not None and trial.ledger.chain_ok is not None:
@@ -75,7 +80,7 @@ def _check(trial: TrialFacts, bounds: RpoBounds, ruling: Ruling, ages: list[floa
         ruling.cite(trial.raw.evidence, *trial.evidence)
     else:
         return
-    if _silence(trial, bounds):
+    if _silence(trial, bounds) or _in_slow_motion(trial):
         return
     for age, size in losses:
         ages.append(age)

@@ -9,7 +9,7 @@ from harness.lab.disaster import Disaster, await_write_in_flight, why_not_counte
 from harness.lab.stage import Stage
 from harness.lab.waiting import TookTooLong
 
-__all__ = ["FenceRun", "run_fence"]
+__all__ = ["FenceRun", "run_fence", "why_it_shows_nothing"]
 
 FAILOVER_S: Final = 180.0
 TRYING_S: Final = 20.0
@@ -66,7 +66,15 @@ def run_fence(stage: Stage) -> FenceRun:
         old_primary_said=said,
         evidence=[stage.keep_text("store-requests-after-resume.txt", lines)],
     )
-    return FenceRun(outcome, why_not_counted(stage, disaster))
+    return FenceRun(outcome, why_not_counted(stage, disaster) or why_it_shows_nothing(outcome))
+
+
+def why_it_shows_nothing(outcome: FenceOutcome) -> str:
+    """What was in flight may all have reached the service before the stop: staged again then."""
+    tried = outcome.refused_after_resume + outcome.applied_after_resume
+    if tried or outcome.acked_after_failover:
+        return ""
+    return "all that was in flight reached the service before the stop: nothing was left to refuse"
 
 
 def _await_understanding(stage: Stage) -> str:

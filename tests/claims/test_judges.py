@@ -8,6 +8,7 @@ from harness.evidence import ClaimResult, Verdict
 from harness.judge.certification import judge_run
 from harness.judge.facts import OwnWrite, RunFacts, TrialFacts, flat
 from harness.profile import BOUNDS, load_profile
+from tests.claims import changing_facts as change
 from tests.claims import trial_facts as good
 
 PROFILE = load_profile("first")
@@ -223,6 +224,15 @@ def test_a_loss_while_the_service_was_silent_is_no_breach_of_the_bound() -> None
     held = verdict_of("rpo", RunFacts(trials=silent))
     assert held.verdict is Verdict.HELD
     assert "9.00" not in held.figure
+
+
+def test_a_loss_at_a_kill_in_slow_motion_says_nothing_of_the_bound() -> None:
+    late = good.ledger(lost_entries=3, oldest_lost_age_s=9.0)
+    for resize, verdict in ((change.resize(), Verdict.VIOLATED), (change.cut(), Verdict.HELD)):
+        trial = good.kill("resize-1", "async", kind="resize", resize=resize, ledger=late)
+        rpo = verdict_of("rpo", RunFacts(trials=[*good.run_with().trials, trial]))
+        assert rpo.verdict is verdict
+        assert ("9.00" in rpo.figure) is (verdict is Verdict.VIOLATED)
 
 
 def test_figures_say_what_was_achieved() -> None:
