@@ -78,8 +78,13 @@ class BitmapKeeper:
                 self._clean[region] = due
 
     def trust(self) -> None:
-        """From now on the bits say all that the blob may lack."""
+        """From now on the bits say all that the blob may lack; returns when the disk has it.
+
+        Whoever hears of the protection may count on a resync after a crash, at once.
+        """
         self._add(None, self._bitmap.trust)
+        if not self._closed:
+            self._pool.submit(_nothing).result()
 
     def resize(self, volume_bytes: int) -> None:
         """The volume has another size."""
@@ -145,3 +150,7 @@ class BitmapKeeper:
             self._written = self._taken
         for command_id in ids:
             self._answer(BitsFailed(command_id, error) if error else BitsDurable(command_id))
+
+
+def _nothing() -> None:
+    """Done when everything before it is."""

@@ -168,6 +168,9 @@ class MachineHost:
         """Run blocking work on the pool; its event is delivered in the loop."""
         self._pool.submit(self._work, work)
 
+    def about_to_tell(self, note: Note) -> None:
+        """See to it that what the note says is true also after a crash."""
+
     def noted(self, note: Note) -> None:
         """A machine's note; subclasses react to some."""
 
@@ -227,5 +230,6 @@ class MachineHost:
         self.post(LeaseReady(command.id, self._state.new_lease(self.name)))
 
     def _note(self, note: Note) -> None:
+        self.about_to_tell(note)
         self._emit(note.name, {"volume": self.name, **dict(note.fields)})
         self.noted(note)

@@ -193,6 +193,11 @@ class PrimaryVolume(MachineHost):
         if done is not None:
             done(reply.error)
 
+    def about_to_tell(self, note: Note) -> None:
+        """Whoever hears "protected" may count on a resync after a crash."""
+        if note.name == Phase.RUNNING:
+            self._bitmap.trust()
+
     def noted(self, note: Note) -> None:
         """Keep the record of an orderly stop; tell the process of ownership and of an ending."""
         if note.name not in tuple(Phase):
@@ -204,7 +209,5 @@ class PrimaryVolume(MachineHost):
                 self._state.record_stop(self.name, str(etag), self.volume.fingerprint())
         if phase in (Phase.SEEDING, Phase.RESYNCING, Phase.RUNNING):
             self.owned()
-        if phase is Phase.RUNNING:
-            self._bitmap.trust()
         if phase in ENDED:
             self.ended(phase)
