@@ -214,3 +214,16 @@ def test_the_end_writes_what_is_clean(tmp_path: Path) -> None:
     desk.keeper.resize(SIZE)
     desk.keeper.close()
     assert desk.on_disk() == (5,)
+
+
+def test_trust_returns_when_the_disk_has_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.bitmap.let.clear()
+    waiting = threading.Thread(target=desk.keeper.trust)
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    desk.bitmap.let.set()
+    waiting.join(120)
+    assert not waiting.is_alive()
+    desk.keeper.close()
