@@ -2,6 +2,9 @@
 
 The bare boot is the same guest doing the same mount and the same verification from a local raw copy
 of the very same disk: what is left is the price of fencing and of reading straight from the blob.
+
+Every other disaster boots the bare copy first: the first boot after one is the slower, whichever
+it is.
 """
 
 import time
@@ -77,9 +80,14 @@ class _Pair:
     local: _Boot
 
     @property
+    def fencing_s(self) -> float:
+        """From the declaration to a disk that may be mounted."""
+        return self.handed_over_at - self.declared_at
+
+    @property
     def rto_s(self) -> float:
-        """From the declaration to `verified`."""
-        return self.blob.verified_at - self.declared_at
+        """From the declaration to `verified`, less a bare boot that came in between."""
+        return self.fencing_s + self.blob.whole_s
 
 
 def run(scene: Scene) -> Measurements:
@@ -87,7 +95,7 @@ def run(scene: Scene) -> Measurements:
     lab = guest_lab(scene)
     pairs: list[_Pair] = []
     for number in range(1, scene.order.pairs + 1):
-        pair = _Disaster(scene, lab).run()
+        pair = _Disaster(scene, lab).run(bare_first=number % 2 == 0)
         pairs.append(pair)
         scene.say(
             f"disaster {number} of {scene.order.pairs}: verified {pair.rto_s:.2f} s after the"
@@ -107,8 +115,8 @@ def _measurements(pairs: list[_Pair]) -> Measurements:
     found.figures["failure_timeout_s"] = TIMEOUT_S
     found.add_figure("declared_to_verified_seconds", rto)
     found.add_figure("bare_boot_seconds", bare)
-    found.add_figure("fencing_seconds", [p.handed_over_at - p.declared_at for p in pairs])
-    found.add_figure("vm_start_seconds", [p.blob.ready_at - p.handed_over_at for p in pairs])
+    found.add_figure("fencing_seconds", [pair.fencing_s for pair in pairs])
+    found.add_figure("vm_start_seconds", [pair.blob.start_s for pair in pairs])
     found.add_figure("mount_seconds", [pair.blob.mount_s for pair in pairs])
     found.add_figure("verify_seconds", [pair.blob.verify_s for pair in pairs])
     found.add_figure("bare_vm_start_seconds", [pair.local.start_s for pair in pairs])
@@ -127,22 +135,24 @@ class _Disaster:
         self._folder = scene.folder("site")
         self._entries = QUICK_ENTRIES if scene.order.quick else ENTRIES
 
-    def run(self) -> _Pair:
+    def run(self, *, bare_first: bool) -> _Pair:
         volume = self._protect()
         try:
             killed_at = self._work_and_die(volume)
             declared_at = self._await_event(volume, "standby", "failure-declared", FAILOVER_S)
             handover = self._await_handover(volume)
-            boot = self._recover(handover.url, handover.size_bytes, "blob.qcow2")
-            copy = self._local_copy(handover)
-            local = self._recover(copy, handover.size_bytes, "local.qcow2")
+            if bare_first:
+                local = self._recover_copy(handover)
+            blob = self._recover(handover.url, handover.size_bytes, "blob.qcow2")
+            if not bare_first:
+                local = self._recover_copy(handover)
         finally:
             volume.stop()
         return _Pair(
             killed_at=killed_at,
             declared_at=declared_at,
             handed_over_at=handover.at,
-            blob=boot,
+            blob=blob,
             local=local,
         )
 
@@ -205,8 +215,8 @@ class _Disaster:
             verified_at=_at(lines, "end"),
         )
 
-    def _local_copy(self, handover: Handover) -> Path:
-        """The blob's disk as a raw file."""
+    def _recover_copy(self, handover: Handover) -> _Boot:
+        """The same from a raw file with the blob's disk."""
         copy = self._folder / "copy.img"
         source = open_disk(handover.url)
         try:
@@ -217,7 +227,7 @@ class _Disaster:
                     file.write(data)
         finally:
             source.close()
-        return copy
+        return self._recover(copy, handover.size_bytes, "local.qcow2")
 
     def _await_event(
         self, volume: ProtectedVolume, side: str, name: str, timeout_s: float

@@ -27,6 +27,10 @@ ONE_AT_A_TIME: Final = ",queue-size=4,indirect_desc=off"
 (7.2; mended in 10.2): of 20 runs of `qemu-img bench` 7 hung for ever at depth 8, 3 at depth 4, none
 at 2 or 1. A guest then waits in vain for its disk. Reading a whole disk is slower this way."""
 
+GEOMETRY: Final = ",cyls=16383,heads=16,secs=63"
+"""What ATA tells of every disk over 8 GB. Left out, QEMU reads the first sector to guess it: one
+request more before the machine starts, and nothing in our guests looks at it."""
+
 CONFIG_VALUE_MAX: Final = 1023  # QEMU 7.2, util/qemu-config.c
 OptionValue = str | int
 
@@ -80,8 +84,9 @@ def command_line(
             arguments += ["-blockdev", json.dumps(description)]
         # An I/O error is the guest's to see and ours to hear of: never a machine that stops.
         device = f"virtio-blk-pci,drive=disk{number},rerror=report,werror=report"
-        depth = ONE_AT_A_TIME if _comes_over_http(disk.blockdev) else ""
-        arguments += ["-device", device + depth]
+        if _comes_over_http(disk.blockdev):
+            device += ONE_AT_A_TIME + GEOMETRY
+        arguments += ["-device", device]
     return arguments
 
 
