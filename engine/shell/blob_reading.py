@@ -124,12 +124,19 @@ class BlobReader:
     def check_container(self) -> bool:
         """Whether the blob is there, by one HEAD of it: a SAS for it need allow nothing more.
 
+        The HEAD carries a CRC of its empty body, which a service that knows none declines: it is
+        asked again without, and puts go out with MD5 from the first (put_checksum.py).
         Raises StoreRefused if the container is missing or the key or SAS is refused,
         StoreUnavailable if the service does not answer.
         """
         what = f"Opening {self._shown}"
-        response = self._account.request("HEAD", self._path, {}, {})
+        checksum = self._account.put_checksum
+        header, value = checksum.of(())
+        response = self._account.request("HEAD", self._path, {}, {header: value})
         code = error_code(response.headers, response.body)
+        if checksum.hear(header, code):
+            response = self._account.request("HEAD", self._path, {}, {})
+            code = error_code(response.headers, response.body)
         if response.status == 404 and code == "BlobNotFound":
             return False
         if response.status != 200:

@@ -5,8 +5,6 @@ our own; everything rarer goes through the Azure SDK (blob_control.py), loaded a
 Nothing is ever retried here: a second delivery is a decision of the core (protocol.md P1).
 """
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -119,22 +117,22 @@ class PageBlob:
         if sum(part.length for part in command.parts) != command.length:
             return self._refused(command, Refusal.INVALID, "its parts are not as long as it is")
         body = _gathered([_view(part) for part in command.parts])
-        digest = hashlib.md5(usedforsecurity=False)
-        for piece in body:
-            digest.update(piece)
-        checksum = base64.b64encode(digest.digest()).decode("ascii")
+        header, checksum = self.account.put_checksum.of(body)
         headers = {
             **_page_headers("update", command.offset, command.length, command),
             "content-length": str(command.length),
-            "content-md5": checksum,
+            header: checksum,
         }
         response = self._send("PUT", {"comp": "page"}, headers, body)
-        echoed = response.headers.get("content-md5", checksum)
-        if response.status == 201 and echoed != checksum:
+        if response.status == 201 and response.headers.get(header, checksum) != checksum:
             return Unknown(
                 command.id,
-                f"{self._what(command)}: the service stored other bytes than were sent (MD5)",
+                f"{self._what(command)}: the service stored other bytes than were sent ({header})",
             )
+        if response.status >= 400:
+            # The core sends it again, whatever the reason (protocol.md P1): then with the other.
+            code = error_code(response.headers, response.body)
+            self.account.put_checksum.hear(header, code)
         return self._done(command, response, 201)
 
     def _clear(self, command: Clear) -> StoreAnswer:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from engine.errors import ConfigurationError
 from engine.shell.blob_auth import API_VERSION, SasToken, SharedKey, encode_query
 from engine.shell.blob_http import Buffer, ConnectionPool, Endpoint, Response, Timeouts
+from engine.shell.put_checksum import PutChecksum
 
 _CONTAINER: Final = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*|\$root")
 _ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9-]{2,62}")
@@ -45,6 +46,7 @@ class StoreAccount:
         self.timeouts = timeouts
         self.container = container
         self.blob = blob
+        self.put_checksum = PutChecksum()
         parts = urlsplit(self.url)
         self._path = parts.path
         self._pool = ConnectionPool(_endpoint(parts), timeouts)

@@ -1,12 +1,12 @@
 """`python -m harness.bench.disaster_loop`: runs disasters as fast as it can, and says how fast.
 
-A measuring tool: reads counts, one a line; runs the disasters of seeds 0 to that count, drawn and
+A measuring tool, one order a line: `run FIRST COUNT` runs the disasters of so many seeds, drawn and
 judged by all checkers, and answers with one JSON line: the seconds, and what the disasters were.
-The process lives until its input ends, so that everything is warm, and may run a build of the
-simulator (harness.compiled.launch).
+`spin COUNT` counts so far and answers with the seconds: what this processor does with a program
+that waits for nothing, not even for memory. The process lives until its input ends, so that
+everything is warm, and may run a build of the simulator (harness.compiled.launch).
 """
 
-import gc
 import json
 import sys
 import time
@@ -20,18 +20,26 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Answer counts until the input ends."""
+    """Carry out orders until the input ends."""
     collect_seldom()  # as a worker of a swarm does
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(_measure(int(line))) + "\n")
+        verb, *numbers = line.split()
+        told = (_run if verb == "run" else _spin)(*map(int, numbers))
+        sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
 
 
-def _measure(count: int) -> dict[str, float]:
-    gc.collect()
+def _run(first: int, count: int) -> dict[str, float]:
     began = time.perf_counter()
-    outcomes = [run_disaster(draw_schedule(seed)) for seed in range(count)]
+    outcomes = [run_disaster(draw_schedule(seed)) for seed in range(first, first + count)]
     return {"seconds": time.perf_counter() - began, **_describe(outcomes)}
+
+
+def _spin(count: int) -> dict[str, float]:
+    began = time.perf_counter()
+    for _ in range(count):
+        pass
+    return {"seconds": time.perf_counter() - began}
 
 
 def _describe(outcomes: list[Outcome]) -> dict[str, float]:

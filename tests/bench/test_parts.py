@@ -125,8 +125,8 @@ def test_the_ceiling_puts_exactly_the_extents(
     with client(azurite, container, "ceiling") as blob:
         blob.create_page_blob(8 * MIB)
         url = write_url(azurite, container, "ceiling")
-        assert put_extents(url, volume, extents, connections=2) > 0
+        assert put_extents(url, volume, extents, 2, "crc64") > 0
         assert blob.download_blob().readall() == volume.read_bytes()
         blob.delete_blob()
     with pytest.raises(Inconclusive, match="404"):
-        put_extents(url, volume, extents, connections=2)
+        put_extents(url, volume, extents, 2, "crc64")
