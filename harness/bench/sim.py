@@ -84,6 +84,7 @@ def _measure(
     )
     found.add_figure("disasters_per_s", rates["disasters"])
     found.add_figure("disasters_interpreted_per_s", rates["interpreted"])
+    found.add_figure("counting_millions_per_s", [SPINS / 1e6 * rate for rate in rates["counting"]])
     found.add_figure("empty_hypothesis_runs_per_s", rates["empty"])
     found.add_ratio("vs_empty_hypothesis", rates["disasters"], rates["empty"])
     found.add_ratio("scaling_2_cores", rates["all"], rates["disasters"])
