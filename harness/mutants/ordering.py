@@ -17,7 +17,7 @@ from harness.mutants.mutant import SPOILT, Planting, register
 __all__ = ["drop_put_at_epoch_end", "start_next_epoch_early"]
 
 OLDER_OVER_NEWER: Final = (
-    "crash-consistent", "no-acked-loss", "points-honest", "status-honest", "live",
+    "crash-consistent", "no-acked-loss", "points-honest", "status-honest", "live", "rpo",
 )  # fmt: skip
 """What else is broken where a late request puts an older page over a newer one."""
 

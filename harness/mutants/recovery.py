@@ -71,7 +71,7 @@ def holes_not_cleared(planting: Planting) -> None:
     planting.replace(Seeding, "_hole", lambda _self, _start, _end: None)
 
 
-@register("resync-without-a-recovery-point", "crash-consistent")
+@register("resync-without-a-recovery-point", "crash-consistent", also=("ordered-once",))
 def resync_without_point(planting: Planting) -> None:
     """A resync writes without order into a blob that nothing marks."""
     planting.replace(MarkInconsistent, "next", lambda _self, _view: None)
