@@ -130,7 +130,7 @@ class PageBlob:
                 f"{self._what(command)}: the service stored other bytes than were sent ({header})",
             )
         if response.status >= 400:
-            # The core sends it again, whatever the reason (protocol.md P1): then with the other.
+            # A 500 leaves the outcome open, so the core sends it again (P1): then with the other.
             code = error_code(response.headers, response.body)
             self.account.put_checksum.hear(header, code)
         return self._done(command, response, 201)

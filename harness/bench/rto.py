@@ -3,8 +3,8 @@
 The bare boot is the same guest doing the same mount and the same verification from a local raw copy
 of the very same disk: what is left is the price of fencing and of reading straight from the blob.
 
-Every other disaster boots the bare copy first: the first boot after one is the slower, whichever
-it is.
+Every other disaster boots the bare copy first: the first boot after one tends to be slower,
+whichever it is.
 """
 
 import time

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from harness.errors import Inconclusive, UsageError
 from harness.redaction import redact
 
-MIB: Final = 1 << 20
 HTTP_READAHEAD: Final = 256 << 10
 """Until a 64 MiB disk is mounted and verified a service answers, of 128 KiB, 20 requests in 0.20 s
 in all; of 256 KiB 13 in 0.20 s; of 1 MiB 8 in 0.29 s (facts.md 4.2 has more of the driver)."""
