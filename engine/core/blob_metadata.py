@@ -178,7 +178,7 @@ def new_metadata(settings: VolumeSettings) -> BlobMetadata:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def parse_metadata(pairs: MetadataMap) -> BlobMetadata:
     """Read a HEAD's map. Raises ProtocolError naming the key that is missing or wrong."""
     keys = dict(pairs)

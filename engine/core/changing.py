@@ -62,7 +62,7 @@ class Changing:
 
     def leave(self) -> Section:
         """It is over, whether it reached its goal or not."""
-        change, self._section = self._section, None
+        change, self._section, self._then = self._section, None, None
         assert change is not None
         return change
 
@@ -76,11 +76,12 @@ class Changing:
             return [*out, *self._fenced(now_us, change.detail)]
         if change.step is not section.FINISHED:
             return out
-        assert self._then is not None
+        then, self._then = self._then, None
+        assert then is not None
         self._section = None
         self.metadata = change.view.state()
         self.snapshots = change.view.snapshots
-        return [*out, *self._then(now_us, change)]
+        return [*out, *then(now_us, change)]
 
     def timer(self, key: str) -> list[Command]:
         """The section's wait is over."""

@@ -51,7 +51,10 @@ class Epoch:
 
 
 class Batch:
-    """What is put now: the requests of one epoch, or one atomic request of several."""
+    """What is put now: the requests of one epoch, or one atomic request of several.
+
+    Who waits for the epoch waits for the batch from now on.
+    """
 
     __slots__ = ("extents", "oldest_us", "size", "waiters")
 
@@ -59,7 +62,7 @@ class Batch:
         self.extents: list[Extent] = epoch.content.extents()
         self.size = epoch.size
         self.oldest_us = epoch.oldest_us
-        self.waiters = epoch.waiters
+        self.waiters, epoch.waiters = epoch.waiters, []
 
 
 class EpochQueue:
@@ -136,6 +139,7 @@ class EpochQueue:
             first.size += newer.size
             first.content.merge(newer.content)
             first.waiters.extend(newer.waiters)
+            newer.waiters = []
         self.size -= first.size
         return Batch(first)
 

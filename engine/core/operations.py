@@ -1,14 +1,14 @@
 """Client operations and when each may be acknowledged (protocol.md P6, H11, H18).
 
 An operation waits for its local write, for local durability, and for its epoch to be in the blob,
-as mode and flags demand. A finished one passes the gate (clients.py): surely valid authority, and a
+as mode and flags demand. A finished one passes the gate (gate.py): surely valid authority, and a
 lag within the bound. Nothing here ever acknowledges early.
 """
 
 from collections import deque
-from collections.abc import Callable
 
 from engine.core.epochs import Epoch
+from engine.core.gate import Gate
 from engine.core.messages import EIO, Command, LocalFlush, Reply
 
 LOCAL = 1
@@ -43,8 +43,8 @@ class Operation:
 class Operations:
     """Every operation that was not answered yet."""
 
-    def __init__(self, may_acknowledge: Callable[[int], bool]) -> None:
-        self._may_acknowledge = may_acknowledge
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
         self._open: dict[int, Operation] = {}
         self.held: deque[Operation] = deque()
         """Those that wait for authority or for the lag to shrink."""
@@ -106,7 +106,7 @@ class Operations:
     def release(self, now_us: int) -> list[Command]:
         """Authority or lag changed: answer what was held for it, in order."""
         out: list[Command] = []
-        while self.held and self._may_acknowledge(now_us):
+        while self.held and self._gate.may_acknowledge(now_us):
             out.append(self._reply(self.held.popleft()))
         return out
 
@@ -125,7 +125,7 @@ class Operations:
     def _finish(self, now_us: int, operation: Operation) -> list[Command]:
         if operation.waits or operation.op not in self._open:
             return []
-        if self.held or not self._may_acknowledge(now_us):
+        if self.held or not self._gate.may_acknowledge(now_us):
             self.held.append(operation)
             return []
         return [self._reply(operation)]

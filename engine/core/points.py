@@ -53,7 +53,7 @@ class ListedPoint(Struct, frozen=True, gc=False):
     volume_bytes: int
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def read_point(snapshot: str, pairs: MetadataMap) -> ListedPoint | None:
     """What a snapshot says of itself, None if it is no point of ours."""
     keys = dict(pairs)

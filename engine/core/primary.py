@@ -70,6 +70,9 @@ __all__ = ["ENDED", "PROMISING", "Phase", "PrimaryMachine"]
 class PrimaryMachine:
     """Decides for one volume; owns no clock, no randomness, no I/O."""
 
+    __deletable__ = ("_clients", "_leaving", "_operations", "_shipper", "_upkeep", "_way")
+    """The compiler wants to know (harness.compiled)."""
+
     def __init__(self, settings: VolumeSettings) -> None:
         ids: Iterator[int] = count(1)
         self._next_id = ids.__next__
@@ -101,6 +104,15 @@ class PrimaryMachine:
         self._upkeep = Upkeep(settings, self._clients, self._shipper, self._way, self._next_id)
         self._replies: list[Command] = []
         self._now_us = 0
+
+    def dissolve(self) -> None:
+        """Let go of its parts, some of which refer to it; nothing may be asked of it any more.
+
+        Who makes machines by the thousand gets their memory back at once.
+        """
+        if self._way.changing.is_open():
+            self._way.changing.leave()
+        del self._clients, self._leaving, self._operations, self._shipper, self._upkeep, self._way
 
     @property
     def phase(self) -> Phase:
@@ -142,17 +154,17 @@ class PrimaryMachine:
 
     def status(self, now_us: int) -> PrimaryStatus:
         """What may honestly be said now."""
-        clients, keeper, shipper = self._clients, self._keeper, self._shipper
+        gate, keeper, shipper = self._clients.gate, self._keeper, self._shipper
         phase, errands = self._standing.phase, self._upkeep.waiting()
-        oldest = clients.oldest_us()
+        oldest = gate.oldest_us()
         walked, whole = self._way.copying.progress()
         recoverable, kind, taken_us = self._way.changing.recoverable()
         reason = self._standing.reason or self._upkeep.complaint or self._way.changing.complaint()
-        bound = phase is RUNNING and keeper.holds(now_us) and clients.is_within_bound(now_us)
+        bound = phase is RUNNING and keeper.holds(now_us) and gate.is_within_bound(now_us)
         operations, lag_us = self._operations, 0 if oldest is None else now_us - oldest
         return PrimaryStatus(  # by position, which is eight times as fast
             phase, reason, bound, max(0, keeper.authority_us - now_us),
-            lag_us, clients.lag_bytes(), shipper.in_flight(),
+            lag_us, gate.lag_bytes(), shipper.in_flight(),
             len(operations), len(operations.held), operations.acknowledged,
             shipper.puts_done, shipper.bytes_done, shipper.puts_refused, shipper.puts_unknown,
             walked, whole, self._way.volume_bytes, recoverable, kind, taken_us,

@@ -102,8 +102,8 @@ class Protecting:
         """
         self._started = event
         self._clients.capturing = not event.dirty and (bool(event.clean_etag) or event.dirty == ())
-        self._clients.guarded = self._clients.capturing or bool(event.previous_lease)
-        self._clients.guarded |= event.dirty is not None
+        self._clients.gate.guarded = self._clients.capturing or bool(event.previous_lease)
+        self._clients.gate.guarded |= event.dirty is not None
         return self._create()
 
     def own_again(self, now_us: int) -> list[Command]:
@@ -238,7 +238,7 @@ class Protecting:
             )
         consistent = metadata.mark in (Mark.NONE, Mark.INTERVAL)
         if consistent and self._lacking() == []:
-            self._clients.capturing = self._clients.guarded = True
+            self._clients.capturing = self._clients.gate.guarded = True
             return self._clean(now_us, owned)
         return self._mark(now_us, owned.number)
 
@@ -313,7 +313,7 @@ class Protecting:
 
     def _seal(self, now_us: int) -> list[Command]:
         # From the moment the mark may be gone the blob may be failed over to.
-        self._clients.guarded = True
+        self._clients.gate.guarded = True
         return self._enter(self.seal_goal(now_us), self._shipper.number, self._sealed_now)
 
     def enter_online(self, goal: Goal, then: Then) -> list[Command]:
@@ -350,7 +350,7 @@ class Protecting:
     def _run(self, number: int, etag: str) -> list[Command]:
         self._sealed = True
         self.copying.forget()
-        self._clients.capturing = self._clients.guarded = True
+        self._clients.capturing = self._clients.gate.guarded = True
         self._standing.phase = RUNNING
         self._standing.reason = ""
         self._shipper.own(self.changing.lease, number, etag)

@@ -172,7 +172,7 @@ class Upkeep:
 
     def close_before_leaving(self) -> bool:
         """Order `interval`: whether the last interval is still to be closed."""
-        if self._closes and self._clients.has_unclosed() and not self.busy:
+        if self._closes and self._clients.gate.has_unclosed() and not self.busy:
             self._close()
         return self.busy
 
@@ -185,7 +185,7 @@ class Upkeep:
         self._errands.append(Errand(PointKind.INTERVAL, None))
 
     def _has_changed(self) -> bool:
-        return self._shipper.puts_done != self._puts_at_point or self._clients.lag_bytes() > 0
+        return self._shipper.puts_done != self._puts_at_point or self._clients.gate.lag_bytes() > 0
 
     # ── carrying out ──────────────────────────────────────────────────────────────────────────
 

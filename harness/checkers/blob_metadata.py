@@ -57,7 +57,7 @@ class BlobMetadata:
         return bool(self.grow_to or self.shrink_to)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32)
 def read_metadata(pairs: Metadata) -> BlobMetadata:
     """Read a map."""
     keys: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from engine.core.clients import Clients
+from engine.core.gate import Gate
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import Refusal
 from engine.core.operations import REMOTE
@@ -101,13 +102,13 @@ def no_back_pressure(planting: Planting) -> None:
     def changed(self: Any, now_us: int) -> bool:
         return not self.guarded or bool(self._keeper.holds(now_us))
 
-    planting.replace(Clients, "_may_acknowledge", changed)
+    planting.replace(Gate, "may_acknowledge", changed)
 
 
 @register("bound-in-bytes-forgotten", "rpo", also=("status-honest",))
 def bound_in_bytes_forgotten(planting: Planting) -> None:
     """The lag is bounded in time only."""
-    planting.replace(Clients, "lag_bytes", lambda _self: 0)
+    planting.replace(Gate, "lag_bytes", lambda _self: 0)
 
 
 def _finish(shipper: Any) -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace as altered
 
 from engine.core import protecting
 from engine.core.blob_metadata import BlobMetadata, new_metadata
-from engine.core.clients import Clients
+from engine.core.gate import Gate
 from engine.core.messages import SetTimer
 from engine.core.ownership import Ownership, Step
 from engine.core.primary import PrimaryMachine
@@ -24,7 +24,7 @@ __all__ = ["label_lost", "status_ignores_lag"]
 @register("status-says-protected-while-the-lag-grows", "status-honest")
 def status_ignores_lag(planting: Planting) -> None:
     """A volume past its bound in time is still called protected."""
-    planting.replace(Clients, "is_within_bound", lambda _self, _now_us: True)
+    planting.replace(Gate, "is_within_bound", lambda _self, _now_us: True)
 
 
 @register(
@@ -49,9 +49,9 @@ def lag_without_unknown(planting: Planting) -> None:
     """What was sent, and has no answer yet, counts as safe (H39)."""
 
     def changed(self: Any) -> Any:
-        return self._unclosed.oldest_us if self._closes else self._queue.oldest_us()
+        return self.unclosed.oldest_us if self._closes else self._queue.oldest_us()
 
-    planting.replace(Clients, "oldest_us", changed)
+    planting.replace(Gate, "oldest_us", changed)
     planting.replace(Shipper, "unsent_bytes", lambda _self: 0)
 
 

@@ -32,6 +32,7 @@ from engine.core.messages import (
     VolumeRead,
     VolumeReadFailed,
 )
+from engine.core.primary import PrimaryMachine
 from harness.sim.blob_requests import PAGE_BYTES
 from harness.sim.node import Node
 from harness.sim.store_wire import KINDS
@@ -98,11 +99,19 @@ class Process:
         if after:
             self._fuse, self.held = after, True
             return
+        if self.alive:
+            self.dissolve()
         self.alive, self.held = False, True
         self._waiting = []
         if self.node.process is self:
             self.node.process = None
         self.site.process_ended(self)
+
+    def dissolve(self) -> None:
+        """Nothing will be asked of its machine any more: its memory is free without a search."""
+        machine = self.machine
+        if isinstance(machine, PrimaryMachine):
+            machine.dissolve()
 
     def pause(self) -> None:
         """Nothing reaches the machine until `wake`."""

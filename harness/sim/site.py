@@ -66,6 +66,8 @@ class Site:
     def dissolve(self) -> None:
         """Let go of what refers to itself, so that memory is free without a search for it."""
         for node in self.nodes.values():
+            if node.process is not None:
+                node.process.dissolve()
             node.process = None
             node.held_back = []
         self.service.dissolve()

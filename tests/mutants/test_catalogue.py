@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from engine.core.clients import Clients
+from engine.core.gate import Gate
 from harness.checkers.catalogue import SIMULATED_CLAIMS
 from harness.errors import UsageError
 from harness.explore.planting import find_bug
@@ -55,15 +55,15 @@ def test_each_fits_the_core_and_leaves_nothing_behind(name: str) -> None:
 
 
 def test_everything_is_put_back_also_when_planting_fails_half_way() -> None:
-    before = vars(Clients)["lag_bytes"]
+    before = vars(Gate)["lag_bytes"]
 
     def half(planting: Planting) -> None:
-        planting.replace(Clients, "lag_bytes", lambda _self: 0)
-        planting.replace(Clients, "no_such_method", None)
+        planting.replace(Gate, "lag_bytes", lambda _self: 0)
+        planting.replace(Gate, "no_such_method", None)
 
     with pytest.raises(KeyError), planted(Mutant("half", "rpo", "", half)):
         pass
-    assert vars(Clients)["lag_bytes"] is before
+    assert vars(Gate)["lag_bytes"] is before
 
 
 def test_a_name_that_is_not_there_is_answered_with_those_that_are_close() -> None:
