@@ -90,16 +90,9 @@ class PrimaryMachine:
         self._operations = self._clients.operations
         self._dirty = DirtyRegions(self._next_id)
         self._way = Protecting(
-            settings,
-            self._standing,
-            self._clients,
-            self._shipper,
-            self._keeper,
-            self._dirty,
-            self._next_id,
-            end=self._end,
-            fenced=self._fenced,
-        )
+            settings, self._standing, self._clients, self._shipper, self._keeper, self._dirty,
+            self._next_id, end=self._end, fenced=self._fenced,
+        )  # fmt: skip
         self._leaving = Leaving(self._next_id, self._end)
         self._upkeep = Upkeep(settings, self._clients, self._shipper, self._way, self._next_id)
         self._replies: list[Command] = []
