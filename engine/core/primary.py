@@ -80,12 +80,9 @@ class PrimaryMachine:
         self._queue = EpochQueue(settings.order)
         self._keeper = LeaseKeeper(settings.lease_seconds, self._next_id)
         self._shipper = Shipper(
-            self._queue,
-            settings.connections,
-            self._next_id,
-            self._finished,
+            self._queue, settings.connections, self._next_id, self._finished,
             linger_us=settings.linger_us(),
-        )
+        )  # fmt: skip
         self._clients = Clients(settings, self._standing, self._queue, self._shipper, self._keeper)
         self._operations = self._clients.operations
         self._dirty = DirtyRegions(self._next_id)
@@ -99,10 +96,7 @@ class PrimaryMachine:
         self._now_us = 0
 
     def dissolve(self) -> None:
-        """Let go of its parts, some of which refer to it; nothing may be asked of it any more.
-
-        Who makes machines by the thousand gets their memory back at once.
-        """
+        """Let go of its parts, some of which refer to it: nothing may be asked of it any more."""
         if self._way.changing.is_open():
             self._way.changing.leave()
         del self._clients, self._leaving, self._operations, self._shipper, self._upkeep, self._way

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.schedule import Fault
 from harness.sim.faults import CONDITIONS, Armed
-from harness.sim.world import Call
+from harness.sim.world import Act
 
 if TYPE_CHECKING:
     from harness.sim.process import Process
@@ -39,7 +39,7 @@ class Node:
         self.stop_etag = ""
         self.armed: list[Armed] = []
         self.conditions: dict[str, Armed] = {}
-        self.held_back: list[tuple[Call, Any, Any]] = []
+        self.held_back: list[tuple[Act, Any, Any]] = []
         self.troubled = False
 
     def arm(self, fault: Fault) -> Armed:

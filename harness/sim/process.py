@@ -37,7 +37,7 @@ from harness.sim.blob_requests import PAGE_BYTES
 from harness.sim.node import Node
 from harness.sim.store_wire import KINDS
 from harness.sim.system import Machine
-from harness.sim.world import CoreError
+from harness.sim.world import Call, CoreError
 
 if TYPE_CHECKING:
     from harness.sim.site import Site
@@ -49,6 +49,35 @@ LEASE_US: Final = 100
 BITMAP_US: Final = 300
 FLUSH_US: Final = 6_000
 READ_US: Final = 3_000
+
+
+class _Delivery(Call):
+    """An event on its way to a process."""
+
+    __slots__ = ("event", "process")
+
+    def __init__(self, process: "Process", event: Event) -> None:
+        self.due = 0
+        self.process = process
+        self.event = event
+
+    def happen(self) -> None:
+        self.process.deliver(self.event)
+
+
+class _Timer(Call):
+    """A timer of a process, unless it was set anew since: then its token is another."""
+
+    __slots__ = ("key", "process", "token")
+
+    def __init__(self, process: "Process", key: str, token: int) -> None:
+        self.due = 0
+        self.process = process
+        self.key = key
+        self.token = token
+
+    def happen(self) -> None:
+        self.process.fire(self.key, self.token)
 
 
 class Process:
@@ -78,7 +107,7 @@ class Process:
         self._local_us = 0
         self._fuse = -1
 
-    def deliver(self, event: Event, _second: object = None) -> None:
+    def deliver(self, event: Event) -> None:
         """An event reaches the process."""
         if self.held:
             self._hold(event)
@@ -199,9 +228,10 @@ class Process:
         token = world.next_turn()
         self._timers[key] = (at_us, token)
         due_us = at_us - self.node.offset_us
-        world.at(max(due_us, world.now_us), self._fire, key, token)
+        world.put(max(due_us, world.now_us), _Timer(self, key, token))
 
-    def _fire(self, key: str, token: int) -> None:
+    def fire(self, key: str, token: int) -> None:
+        """A timer is due."""
         timer = self._timers.get(key)
         if timer is not None and timer[1] == token and self.alive:
             del self._timers[key]
@@ -240,11 +270,12 @@ class Process:
         due_us = world.now_us + int(self.node.random() * 60)
         due_us = max(due_us, self._local_us)
         self._local_us = due_us
-        world.at(due_us, self.deliver, event)
+        world.put(due_us, _Delivery(self, event))
 
     def _later(self, most_us: int, event: Event) -> None:
         world = self.world
-        world.at(world.now_us + 10 + int(self.node.random() * most_us), self.deliver, event)
+        due_us = world.now_us + 10 + int(self.node.random() * most_us)
+        world.put(due_us, _Delivery(self, event))
 
     def _flush(self, command: LocalFlush) -> None:
         if self._spoilt("volume-flush"):

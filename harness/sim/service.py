@@ -26,7 +26,7 @@ from harness.sim.node import Node
 from harness.sim.page_blob import PageBlob
 from harness.sim.process import Process
 from harness.sim.store_wire import ASKS, BLOB, CODES, outcome_of
-from harness.sim.world import World
+from harness.sim.world import Call, World
 
 __all__ = ["Service"]
 
@@ -46,12 +46,20 @@ SNAPSHOT_LIMIT: Final = Answer(409, "SnapshotCountExceeded")
 FAILED_AFTER: Final = Answer(500, "InternalError")
 
 
-class Asked:
-    """One request under way; done: its node has an outcome; listed: what a listing found."""
+class Asked(Call):
+    """One request under way; done: its node has an outcome; listed: what a listing found.
 
-    __slots__ = ("command", "done", "kind", "listed", "node", "process", "request")
+    It happens twice where nothing goes wrong: it reaches the store, and the `answer` comes back.
+    """
 
-    def __init__(self, process: Process, command: StoreCommand) -> None:
+    __slots__ = (
+        "answer", "command", "done", "kind", "listed", "node", "process", "request", "service",
+    )  # fmt: skip
+
+    def __init__(self, service: "Service", process: Process, command: StoreCommand) -> None:
+        self.due = 0
+        self.service = service
+        self.answer: Answer | None = None
         self.process = process
         self.node = process.node
         self.command = command
@@ -59,6 +67,14 @@ class Asked:
         self.request = build(command)
         self.done = False
         self.listed: tuple[tuple[str, ask.Metadata], ...] = ()
+
+    def happen(self) -> None:
+        """On its way nothing is in trouble."""
+        answer = self.answer
+        if answer is None:
+            self.service.serve(self)
+        else:
+            self.service.arrive(self, answer)
 
 
 class Service:
@@ -92,7 +108,7 @@ class Service:
     def send(self, process: Process, command: StoreCommand) -> None:
         """A request leaves a node."""
         world, node = self.world, process.node
-        asked = Asked(process, command)
+        asked = Asked(self, process, command)
         world.requests += 1
         world.trace.append((world.now_us, CODES[asked.kind], node.number, command.id))
         for observer in world.watch.sent:
@@ -101,9 +117,9 @@ class Service:
             self._send_in_trouble(node, asked)
             return
         due_us = world.now_us + FLIGHT_US + int(node.random() * SPREAD_US)
-        world.at(due_us, self.serve, asked)
+        world.put(due_us, asked)
 
-    def serve(self, asked: Asked, _second: object) -> None:
+    def serve(self, asked: Asked, _second: object = None) -> None:
         """It reaches the store, and the answer goes back."""
         answer = self.apply(asked)
         node, world = asked.node, self.world
@@ -111,7 +127,8 @@ class Service:
             self._answer_in_trouble(asked, answer)
             return
         due_us = world.now_us + FLIGHT_US + int(node.random() * SPREAD_US)
-        world.at(due_us, self._arrive, asked, answer)
+        asked.answer = answer
+        world.put(due_us, asked)
 
     def apply(self, asked: Asked) -> Answer:
         """It reaches the store."""
@@ -159,7 +176,7 @@ class Service:
 
     def _bring(self, asked: Asked, answer: Answer, slower: int) -> None:
         delay_us = FLIGHT_US + int(asked.node.random() * SPREAD_US)
-        self.world.at(self.world.now_us + delay_us * slower, self._arrive, asked, answer)
+        self.world.at(self.world.now_us + delay_us * slower, self.arrive, asked, answer)
 
     def _answer_in_trouble(self, asked: Asked, answer: Answer) -> None:
         node = asked.node
@@ -167,10 +184,11 @@ class Service:
         if lost is not None:
             self._fire(lost, node)
             self._give_up(asked)
-        elif not self._clogged(node, self._arrive, asked, answer):
+        elif not self._clogged(node, self.arrive, asked, answer):
             self._bring(asked, answer, self._slowness(node))
 
-    def _arrive(self, asked: Asked, answer: Answer) -> None:
+    def arrive(self, asked: Asked, answer: Answer) -> None:
+        """The answer is back at the process that asked."""
         process = asked.process
         if asked.done or not process.alive:
             return

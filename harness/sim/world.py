@@ -6,14 +6,13 @@ were put there. The trace is a list of tuples of integers, so that equal runs ha
 any process, under any PYTHONHASHSEED.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from harness.checkers.observation import Observer
 from harness.schedule import Step
 
-__all__ = ["EVENTS_MAX", "UNTIL_STOPPED", "Call", "CoreError", "Story", "Watch", "World"]
+__all__ = ["EVENTS_MAX", "UNTIL_STOPPED", "Act", "Call", "CoreError", "Story", "Watch", "World"]
 
 EVENTS_MAX: Final = 100_000
 """A run of more events never ends: the system under test answers itself in circles."""
@@ -22,13 +21,8 @@ UNTIL_STOPPED: Final = 1 << 60
 """A time that no run comes to."""
 NEVER: Final = 1 << 61
 TICKET_BITS: Final = 24
-"""A call's time, and its ticket, by which calls of one time are in order, are one number, for
-nothing is compared so often."""
 
-_PLACE: Final = bisect_left
-"""Compiled, a function of another module is looked up by name at each call; a constant is not."""
-
-Call = Callable[[Any, Any], None]
+Act = Callable[[Any, Any], None]
 Mark = tuple[int, ...]
 
 
@@ -41,6 +35,38 @@ class CoreError(Exception):
     def __init__(self, cause: str, text: str) -> None:
         super().__init__(text)
         self.cause = cause
+
+
+class Call:
+    """Something that will happen; on one agenda, once at a time.
+
+    due: its time, and its ticket, by which those of one time are in order, as one number: nothing
+    is compared so often.
+    """
+
+    __slots__ = ("due",)
+
+    def __init__(self) -> None:
+        self.due = 0
+
+    def happen(self) -> None:
+        """Now it does."""
+        raise NotImplementedError
+
+
+class _Do(Call):
+    """To call `act(first, second)`: for what is rare, other calls are classes of their own."""
+
+    __slots__ = ("act", "first", "second")
+
+    def __init__(self, act: Act, first: Any, second: Any) -> None:  # noqa: ANN401  # whatever `act` takes
+        self.due = 0
+        self.act = act
+        self.first = first
+        self.second = second
+
+    def happen(self) -> None:
+        self.act(self.first, self.second)
 
 
 class Story(Protocol):
@@ -103,7 +129,7 @@ class World:
     """The clock, the agenda and the trace; `turn` counts positions in the clients' history."""
 
     __slots__ = (
-        "_act", "_calls", "_keys", "_next", "_step_us", "_steps", "_stopped", "_ticket", "events",
+        "_act", "_calls", "_next", "_step_us", "_steps", "_stopped", "_ticket", "events",
         "fired", "now_us", "requests", "seed", "story", "trace", "turn", "watch",
     )  # fmt: skip
 
@@ -117,9 +143,8 @@ class World:
         self.fired: dict[str, int] = {}
         self.watch = Watch(observers)
         self.story = story
-        self._keys: list[int] = []
-        """Of the calls to come, negative, so that the next one is the last and quickly gone."""
-        self._calls: list[tuple[Call, Any, Any]] = []
+        self._calls: list[Call] = []
+        """Those to come, the next one last, for it is gone quickly."""
         self._ticket = 0
         self._steps: Sequence[Step] = ()
         self._act: Callable[[Step], None] | None = None
@@ -127,13 +152,23 @@ class World:
         self._step_us = NEVER
         self._stopped = False
 
-    def at(self, when_us: int, act: Call, first: Any = None, second: Any = None) -> None:  # noqa: ANN401  # whatever `act` takes
+    def at(self, when_us: int, act: Act, first: Any = None, second: Any = None) -> None:  # noqa: ANN401  # whatever `act` takes
         """Call `act(first, second)` at a time."""
+        self.put(when_us, _Do(act, first, second))
+
+    def put(self, when_us: int, call: Call) -> None:
+        """Have it happen at a time; it is not on the agenda now."""
         self._ticket += 1
-        key = -(when_us << TICKET_BITS | self._ticket)
-        place = _PLACE(self._keys, key)
-        self._keys.insert(place, key)
-        self._calls.insert(place, (act, first, second))
+        due = call.due = when_us << TICKET_BITS | self._ticket
+        calls = self._calls
+        low, high = 0, len(calls)
+        while low < high:
+            middle = (low + high) >> 1
+            if calls[middle].due > due:
+                low = middle + 1
+            else:
+                high = middle
+        calls.insert(low, call)
 
     def plan(self, steps: Sequence[Step], act: Callable[[Step], None]) -> None:
         """Call `act` with each step at its time."""
@@ -142,16 +177,14 @@ class World:
 
     def run(self, until_us: int) -> None:
         """Let time pass until then, or until `stop`."""
-        keys, calls = self._keys, self._calls
+        calls = self._calls
         for events in range(self.events, EVENTS_MAX):
-            if keys and (when_us := -keys[-1] >> TICKET_BITS) < self._step_us:
+            if calls and (when_us := calls[-1].due >> TICKET_BITS) < self._step_us:
                 if when_us > until_us:
                     self.events = events
                     break
                 self.now_us = when_us
-                keys.pop()
-                act, first, second = calls.pop()
-                act(first, second)
+                calls.pop().happen()
             elif self._step_us <= until_us:
                 self._take_step()
             else:
@@ -173,13 +206,12 @@ class World:
 
     def next_us(self) -> int:
         """When something happens next; a time that never comes if nothing does."""
-        when_us = -self._keys[-1] >> TICKET_BITS if self._keys else NEVER
+        when_us = self._calls[-1].due >> TICKET_BITS if self._calls else NEVER
         return min(when_us, self._step_us)
 
     def stop(self) -> None:
         """Nothing more happens."""
         self._stopped = True
-        self._keys.clear()
         self._calls.clear()
         self._step_us, self._act = NEVER, None
 
