@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from engine.core import section
 from engine.core.blob_metadata import SEED, UNMARKED, BlobMetadata
-from engine.core.messages import Command, MetadataMap, StoreAnswer
-from engine.core.points import read_point
+from engine.core.listed_point import KnownSnapshot
+from engine.core.messages import Command, StoreAnswer
 from engine.core.primary_status import OWNING, SEALING, Phase, Standing
 from engine.core.section import Goal, Section
 
@@ -19,7 +19,7 @@ class Changing:
     """Runs sections; `lease` is the one now owned.
 
     metadata: what the blob said of itself when it was last known, None before it was owned;
-    snapshots: id and metadata of each, None where they are not known for sure.
+    snapshots: None where they are not known for sure.
     """
 
     def __init__(self, standing: Standing, next_id: Callable[[], int], fenced: Fenced) -> None:
@@ -31,7 +31,7 @@ class Changing:
         self._then: Then | None = None
         self.lease = ""
         self.metadata: BlobMetadata | None = None
-        self.snapshots: list[tuple[str, MetadataMap]] | None = None
+        self.snapshots: list[KnownSnapshot] | None = None
 
     def is_open(self) -> bool:
         """Whether a section is under way."""
@@ -97,11 +97,9 @@ class Changing:
             return ("nothing", "", 0)
         if known.mark is UNMARKED:
             return ("live", "", 0)
-        for snapshot, pairs in self.snapshots or ():
-            if snapshot == known.pin:
-                point = read_point(snapshot, pairs)
-                if point is not None:
-                    return ("point", str(point.kind), point.taken_us)
+        for snapshot, point in self.snapshots or ():
+            if snapshot == known.pin and point is not None:
+                return ("point", str(point.kind), point.taken_us)
         return ("point", "", 0)
 
     def forget_snapshot(self, gone: str) -> None:

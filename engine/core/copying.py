@@ -77,7 +77,7 @@ class Copying:
             self._seeding.write_began(operation.offset, operation.length)
         self._seeding.own(lease, number)
         step = self._after(now_us, self._seeding.pump(now_us))
-        return [*dropped, Note(self._phase.value), *step]
+        return [*dropped, Note(str(self._phase)), *step]
 
     def forget(self) -> None:
         """The blob is an image of the volume again."""

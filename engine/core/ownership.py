@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from engine.core.blob_metadata import BlobMetadata, parse_metadata
+from engine.core.blob_metadata import BlobMetadata, MetadataReader
 from engine.core.messages import (
     Acquire,
     BlobState,
@@ -134,6 +134,7 @@ class Ownership:
         self._previous_lease = ""
         self._state: BlobState | None = None
         self._metadata: BlobMetadata | None = None
+        self._reader = MetadataReader()
         self.step = IDLE
         self.lease = ""
         self.ending: Ending | None = None
@@ -370,7 +371,7 @@ class Ownership:
         self._state = state
         self._etag = state.etag
         try:
-            self._metadata = parse_metadata(state.metadata)
+            self._metadata = self._reader.read(state.metadata)
         except ProtocolError as unreadable:
             self.detail = str(unreadable)
             return None

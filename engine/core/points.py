@@ -6,74 +6,22 @@ sequence number tells after an unknown outcome whether it exists. Dropping: `doo
 metadata first, known to be there, then the deletion (H3); never what is pinned (H33).
 """
 
-from collections.abc import Sequence
-from enum import StrEnum
-from functools import lru_cache
-
-from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.core.blob_metadata import UNMARKED, BlobMetadata, Mark, parse_metadata
+from engine.core.blob_metadata import UNMARKED, BlobMetadata, Mark
+from engine.core.listed_point import POINT_KEY, SEQUENCE_KEY, TAKEN_KEY, PointKind, in_order
 from engine.core.messages import MetadataMap
 from engine.core.section import Asked, BlobView
 from engine.core.settings import VolumeSettings
-from engine.errors import ProtocolError
 from engine.units import FOOTER_BYTES
 from engine.vhd import disk_bytes
-
-POINT_KEY = "mp_point"
-SEQUENCE_KEY = "mp_sequence"
-TAKEN_KEY = "mp_taken"
 
 DOOMED_MAX = 64
 """So many snapshots are dropped at a time: the metadata may have 8 KiB (H34)."""
 
 
-class PointKind(StrEnum):
-    """Why a point was taken."""
-
-    INTERVAL = "interval"
-    REQUEST = "request"
-    GROW = "grow"
-    SHRINK = "shrink"
-    RESYNC = "resync"
-
-
 USER_KINDS = (PointKind.INTERVAL, PointKind.REQUEST)
 """Points that the user asked for; the others live as long as they are pinned."""
-
-
-class ListedPoint(Struct, frozen=True, gc=False):
-    """A point of ours as the service lists it; taken_us: by the clock of who took it."""
-
-    snapshot: str
-    sequence: int
-    kind: PointKind
-    taken_us: int
-    volume_bytes: int
-
-
-@lru_cache(maxsize=32)
-def read_point(snapshot: str, pairs: MetadataMap) -> ListedPoint | None:
-    """What a snapshot says of itself, None if it is no point of ours."""
-    keys = dict(pairs)
-    if POINT_KEY not in keys:
-        return None
-    try:
-        size = parse_metadata(pairs).volume_bytes
-        kind, taken = PointKind(keys[POINT_KEY]), int(keys[TAKEN_KEY])
-        return ListedPoint(snapshot, int(keys[SEQUENCE_KEY]), kind, taken, size)
-    except (KeyError, ValueError, ProtocolError):
-        return None
-
-
-def listed(snapshots: Sequence[tuple[str, MetadataMap]]) -> list[ListedPoint]:
-    """The points of ours, oldest first."""
-    points = [read_point(snapshot, pairs) for snapshot, pairs in snapshots]
-    found = [point for point in points if point is not None]
-    if len(found) > 1:
-        found.sort(key=lambda point: (point.sequence, point.snapshot))
-    return found
 
 
 class Point:
@@ -95,17 +43,18 @@ class Point:
 
     def snapshot(self, view: BlobView) -> str:
         """Its id, "" if there is none; after a repeated request the first is it."""
-        kind, sequence = (POINT_KEY, self.kind.value), (SEQUENCE_KEY, str(self._sequence))
         mine = ""
-        for sid, pairs in view.snapshots or ():
-            if sequence in pairs and kind in pairs and (not mine or sid < mine):
+        for sid, point in view.snapshots or ():
+            if point is None or point.sequence != self._sequence or point.kind is not self.kind:
+                continue
+            if not mine or sid < mine:
                 mine = sid
         return mine
 
     def _metadata(self, base: BlobMetadata) -> MetadataMap:
         alone = replace(base, mark=UNMARKED, pin="", intent="", doomed=())
         own = (
-            (POINT_KEY, self.kind.value),
+            (POINT_KEY, str(self.kind)),
             (SEQUENCE_KEY, str(self._sequence)),
             (TAKEN_KEY, str(self.taken_us)),
         )
@@ -121,7 +70,7 @@ def to_doom(view: BlobView, pin: str, keep: int) -> tuple[str, ...]:
         return view.state().doomed
     if not view.snapshots:
         return ()
-    points = listed(view.snapshots)
+    points = in_order([point for _, point in view.snapshots if point is not None])
     users: dict[int, str] = {}
     for point in points:
         if point.kind in USER_KINDS:

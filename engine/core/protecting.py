@@ -19,6 +19,7 @@ from engine.core.copying import Copying, End
 from engine.core.dirty import DirtyRegions
 from engine.core.epochs import Order
 from engine.core.lease_keeper import LeaseKeeper
+from engine.core.listed_point import PointKind
 from engine.core.messages import (
     Command,
     Create,
@@ -32,7 +33,7 @@ from engine.core.messages import (
     StoreAnswer,
 )
 from engine.core.ownership import Ending, Owned, Ownership
-from engine.core.points import MarkInconsistent, Point, PointKind, Seal
+from engine.core.points import MarkInconsistent, Point, Seal
 from engine.core.primary_status import OWNING, RUNNING, SEALING, Phase, Standing
 from engine.core.resizing import ChangeSize, Roll
 from engine.core.section import Goal, InTurn, Section

@@ -12,6 +12,7 @@ from enum import Enum, auto
 
 from engine.core import section
 from engine.core.blob_metadata import BlobMetadata, Mark
+from engine.core.listed_point import listed
 from engine.core.messages import (
     Command,
     Done,
@@ -22,7 +23,6 @@ from engine.core.messages import (
     StoreAnswer,
 )
 from engine.core.ownership import Owned
-from engine.core.points import listed
 from engine.core.resizing import Roll
 from engine.core.section import Section
 from engine.errors import FooterError, ProtocolError

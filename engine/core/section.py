@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Final, Protocol
 
-from engine.core.blob_metadata import BlobMetadata, parse_metadata
+from engine.core.blob_metadata import BlobMetadata, MetadataReader
+from engine.core.listed_point import KnownSnapshot, read_point
 from engine.core.messages import (
     BlobState,
     Clear,
@@ -49,7 +50,7 @@ Asked = Raise | Head | ReadPage | ListSnapshots | Snapshot | SetMetadata | Resiz
 class BlobView:
     """What is known of the blob within a section, and how to ask for a change of it.
 
-    snapshots: id and metadata, None while not known. Nothing here is trusted longer than the chain
+    snapshots: None while not known. Nothing here is trusted longer than the chain
     of answers lasts that it came from.
     """
 
@@ -60,7 +61,8 @@ class BlobView:
         self.etag = ""
         self.length = 0
         self.metadata: BlobMetadata | None = None
-        self.snapshots: list[tuple[str, MetadataMap]] | None = None
+        self.snapshots: list[KnownSnapshot] | None = None
+        self._reader = MetadataReader()
         self.raised = False
         self._pages: dict[int, bytes] = {}
         self._cleared: list[tuple[int, int]] = []
@@ -135,7 +137,7 @@ class BlobView:
 
     def adopt(self, state: BlobState) -> None:
         """Take what a HEAD says. Raises ProtocolError if the metadata are not ours."""
-        self.metadata = parse_metadata(state.metadata)
+        self.metadata = self._reader.read(state.metadata)
         self.etag, self.length = state.etag, state.length
 
     def learn(self, command: Asked, event: Done) -> None:  # noqa: C901  # one case a command
@@ -145,16 +147,17 @@ class BlobView:
                 self._pages[command.offset] = event.page
                 return
             case ListSnapshots():
-                self.snapshots = list(event.snapshots)
+                self.snapshots = [(sid, read_point(sid, pairs)) for sid, pairs in event.snapshots]
                 return
             case Snapshot():
                 if self.snapshots is not None:
-                    self.snapshots.append((event.snapshot, command.metadata))
+                    taken = read_point(event.snapshot, command.metadata)
+                    self.snapshots.append((event.snapshot, taken))
                 return
             case Raise():
                 self.raised = True
             case SetMetadata():
-                self.metadata = parse_metadata(command.metadata)
+                self.metadata = self._reader.read(command.metadata)
             case Resize():
                 if command.length > self.length:
                     self._pages[command.length - PAGE_BYTES] = ZEROS
@@ -233,7 +236,7 @@ class Section:
         lease: str,
         number: int,
         next_id: Callable[[], int],
-        known: list[tuple[str, MetadataMap]] | None = None,
+        known: list[KnownSnapshot] | None = None,
     ) -> None:
         """`known`: the blob's snapshots, if they are known for sure."""
         self.goal = goal

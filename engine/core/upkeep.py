@@ -21,6 +21,7 @@ from typing import Final
 from engine.core.changing import NO_SNAPSHOT
 from engine.core.clients import Clients
 from engine.core.epochs import Batch, Order
+from engine.core.listed_point import PointKind
 from engine.core.messages import (
     EINVAL,
     EIO,
@@ -38,7 +39,7 @@ from engine.core.messages import (
     StoreAnswer,
 )
 from engine.core.operations import CHANGE, REMOTE, Operation
-from engine.core.points import Point, PointKind, TakePoint
+from engine.core.points import Point, TakePoint
 from engine.core.protecting import Protecting
 from engine.core.resizing import ChangeSize, is_size
 from engine.core.section import LIMIT_BACKOFF_US, Goal, InTurn, Section
@@ -241,7 +242,7 @@ class Upkeep:
         assert errand is not None
         self._size_in_blob = errand.volume_bytes
         out = self._way.copy_anew(now_us, change)
-        note = Note("resized", (("kind", errand.kind.value),))
+        note = Note("resized", (("kind", str(errand.kind)),))
         return [note, *out, *self._end(now_us)]
 
     def _begin(self, now_us: int, errand: Errand) -> list[Command]:
@@ -316,7 +317,7 @@ class Upkeep:
             out += self._clients.close_interval(now_us)
         if errand.volume_bytes:
             self._size_in_blob = errand.volume_bytes
-        note = Note("resized" if errand.volume_bytes else "point", (("kind", errand.kind.value),))
+        note = Note("resized" if errand.volume_bytes else "point", (("kind", str(errand.kind)),))
         return [note, *out, *self._end(now_us)]
 
     def _end(self, now_us: int, error: int = 0) -> list[Command]:
@@ -337,7 +338,7 @@ class Upkeep:
         assert errand is not None
         self._way.leave_online(self._way.changing.leave().number, None)
         self.complaint = NO_SNAPSHOT
-        note = Note("point-refused", (("kind", errand.kind.value),))
+        note = Note("point-refused", (("kind", str(errand.kind)),))
         if stopping:
             out = [note, *self._end(now_us, EIO)]
             if errand.resized:

@@ -1,28 +1,15 @@
 """The blob's metadata as a judge reads it: by the documented names, without the engine."""
 
-from functools import lru_cache
-from typing import Final
-
 from harness.sim.blob_requests import Metadata
 
 __all__ = ["BlobMetadata", "read_metadata"]
-
-_PREFIX: Final = "mp_"
-_KNOWN: Final = {
-    _PREFIX + name: name
-    for name in (
-        "version", "term", "owner", "mark", "pin", "intent", "doomed", "state", "volume_name",
-        "volume_id", "volume_bytes", "label", "mode", "order", "created", "sequence", "point",
-    )
-}  # fmt: skip
-"""So that these are not cut anew for every map; there may be others."""
 
 
 class BlobMetadata:
     """What of the map matters; a value that cannot be read is named in `malformed`.
 
     grow_to, shrink_to: disk bytes that an open intent leads to, else 0; `before`: those it came
-    from; `keys`: all of the map, without the prefix of the names.
+    from; `keys`: all of the map.
     """
 
     __slots__ = (
@@ -32,24 +19,25 @@ class BlobMetadata:
 
     def __init__(self, keys: dict[str, str]) -> None:
         self.keys = keys
-        self.owner = keys.get("owner", "")
-        self.mark = keys.get("mark", "none")
-        self.pin = keys.get("pin", "")
-        self.mounted = keys.get("state", "") == "mounted"
-        doomed = keys.get("doomed", "")
+        self.owner = keys.get("mp_owner", "")
+        self.mark = keys.get("mp_mark", "none")
+        self.pin = keys.get("mp_pin", "")
+        self.mounted = keys.get("mp_state", "") == "mounted"
+        doomed = keys.get("mp_doomed", "")
         self.doomed = tuple([sid for sid in doomed.split(",") if sid]) if doomed else ()
-        self.term = _number(keys.get("term", ""))
-        direction, self.before, after = _intent(keys.get("intent", ""))
+        self.term = _number(keys.get("mp_term", ""))
+        direction, self.before, after = _intent(keys.get("mp_intent", ""))
         self.grow_to = after if direction == "grow" else 0
         self.shrink_to = after if direction == "shrink" else 0
         self.malformed = ""
-        for key in ("version", "term", "owner"):
-            if not keys.get(key):
-                self.malformed = self.malformed or key
-        if self.term < 0:
-            self.malformed = self.malformed or "term"
-        if direction not in ("", "grow", "shrink"):
-            self.malformed = self.malformed or "intent"
+        if not keys.get("mp_version"):
+            self.malformed = "version"
+        elif self.term < 0:
+            self.malformed = "term"
+        elif not self.owner:
+            self.malformed = "owner"
+        elif direction not in ("", "grow", "shrink"):
+            self.malformed = "intent"
 
     @property
     def intent(self) -> bool:
@@ -57,17 +45,9 @@ class BlobMetadata:
         return bool(self.grow_to or self.shrink_to)
 
 
-@lru_cache(maxsize=32)
 def read_metadata(pairs: Metadata) -> BlobMetadata:
     """Read a map."""
-    keys: dict[str, str] = {}
-    for key, value in pairs:
-        known = _KNOWN.get(key)
-        if known is not None:
-            keys[known] = value
-        elif key.startswith(_PREFIX):
-            keys[key[len(_PREFIX) :]] = value
-    return BlobMetadata(keys)
+    return BlobMetadata(dict(pairs))
 
 
 def _number(text: str) -> int:

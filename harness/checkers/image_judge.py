@@ -12,6 +12,7 @@ what that finds is told.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from harness.checkers.history import SIZE, Entry, History
 
@@ -61,12 +62,13 @@ class ImageJudge:
         by_op, base = self.history.by_op, self.history.base
         latest = 0
         for page in pages:
-            value = image.get(page)
-            low = floor.get(page, 0)
+            key: Any = page  # compiled, a number becomes an object once, and not at each look
+            value = image.get(key)
+            low = floor.get(key, 0)
             if value is None:
-                if not low and page not in base:
+                if not low and key not in base:
                     continue
-            elif value.__class__ is int and page < end:
+            elif type(value) is int and page < end:
                 entry = by_op.get(value)
                 if entry is not None and entry.first <= page < entry.end and entry.rank >= low:
                     latest = max(latest, entry.rank)
@@ -95,9 +97,10 @@ class ImageJudge:
         floor, image, end = self.floor, self.image, self.end
         plain = entry.kind == "write"
         for page in entry.cells:
-            if floor.get(page, 0) < rank:
-                floor[page] = rank
-                if plain and page < end and image.get(page) == value:
+            key: Any = page  # as in `changed`
+            if floor.get(key, 0) < rank:
+                floor[key] = rank
+                if plain and page < end and image.get(key) == value:
                     self.latest = max(self.latest, rank)
                 else:
                     self._read(page, rank)

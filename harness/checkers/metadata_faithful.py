@@ -29,8 +29,8 @@ class MetadataFaithful(Checker):
     def started(self, setup: RunSetup) -> None:
         """What the map must say all along."""
         wanted = [
-            ("volume_name", setup.volume_name), ("volume_id", setup.volume_id),
-            ("label", setup.label), ("mode", setup.mode), ("order", setup.order),
+            ("mp_volume_name", setup.volume_name), ("mp_volume_id", setup.volume_id),
+            ("mp_label", setup.label), ("mp_mode", setup.mode), ("mp_order", setup.order),
         ]  # fmt: skip
         self._wanted = [(key, value) for key, value in wanted if value]
 
@@ -46,7 +46,7 @@ class MetadataFaithful(Checker):
         if not self.scene.is_answer_to_last_resize(operation):
             return
         self.count += 1
-        told = self.scene.metadata.keys.get("volume_bytes", "")
+        told = self.scene.metadata.keys.get("mp_volume_bytes", "")
         if told != str(operation.volume_bytes):
             text = f"resize {operation.op} was answered, the blob's metadata has the old size"
             self.report(
@@ -76,12 +76,13 @@ class MetadataFaithful(Checker):
             return
         for key, value in self._wanted:
             if metadata.keys.get(key, "") != value:
-                text = f"the metadata of {where} has another {key}"
+                name = key.removeprefix("mp_")
+                text = f"the metadata of {where} has another {name}"
                 self.report(
-                    now_us, f"{key}-differs".replace("_", "-"), text,
+                    now_us, f"{name}-differs".replace("_", "-"), text,
                     expected=value, found=metadata.keys.get(key, "nothing"),
                 )  # fmt: skip
-        size = metadata.keys.get("volume_bytes", "")
+        size = metadata.keys.get("mp_volume_bytes", "")
         for entry in self.scene.history.sizes:
             if entry.told == size:
                 break

@@ -7,6 +7,8 @@ follow in their order over the newer copy; what is there at the end is judged by
 values that nobody wrote (corruption-detected), footers (resize-faithful), order between pages.
 """
 
+from typing import Any
+
 from harness.checkers.checker import Checker
 from harness.checkers.history import PAGE_BYTES, disk_bytes
 from harness.sim.blob_requests import (
@@ -55,12 +57,13 @@ class OrderedOnce(Checker):
             value = values[page - first]
             if isinstance(value, bytes) or page >= last:
                 continue
-            before = rank_of.get(page, 0)
-            if not before and base.get(page) == value:
+            key: Any = page  # compiled, a number becomes an object once, and not at each look
+            before = rank_of.get(key, 0)
+            if not before and base.get(key) == value:
                 continue
-            entry = by_op.get(value) if value.__class__ is int else None
+            entry = by_op.get(value) if type(value) is int else None
             if entry is not None and entry.rank >= before and entry.first <= page < entry.end:
-                rank_of[page] = entry.rank
+                rank_of[key] = entry.rank
             else:
                 self._replaced(now_us, node, page, value or None)
             if before:

@@ -127,7 +127,7 @@ class PointsHonest(Checker):
         for point in blob.snapshots:
             if _kind(point) in USER_KINDS:
                 # A request that was repeated made two of the same content: one of them counts.
-                once.setdefault(read_metadata(point.metadata).keys.get("sequence", ""), point.id)
+                once.setdefault(read_metadata(point.metadata).keys.get("mp_sequence", ""), point.id)
         users = list(once.values())
         kept = [name for name in users if name not in metadata.doomed]
         new = [name for name in metadata.doomed if name not in self._doomed and name in users]
@@ -138,4 +138,4 @@ class PointsHonest(Checker):
 
 
 def _kind(point: SnapshotState) -> str:
-    return read_metadata(point.metadata).keys.get("point", "")
+    return read_metadata(point.metadata).keys.get("mp_point", "")

@@ -19,7 +19,9 @@ class ReplicationLag:
         self.history = history
         self._open: deque[Entry] = deque()
         self._bytes = 0
-        self._known: tuple[ImageJudge, int] | None = None
+        self._judge: ImageJudge | None = None
+        self._version = -1
+        """By which judge, of which version of the image, the oldest is known."""
 
     def acknowledged(self, entry: Entry) -> None:
         """A write or trim was answered without error."""
@@ -29,16 +31,25 @@ class ReplicationLag:
     def oldest(self, seen: ImageJudge, version: int) -> Entry | None:
         """The oldest one that is missing from the image that `seen` judges, of that version."""
         waiting = self._open
-        if waiting and self._known == (seen, version):
+        if not waiting:
+            return None
+        if self._version == version and self._judge is seen:
             return waiting[0]
-        while waiting and not self._missing(waiting[0], seen):
-            self._bytes -= _size(waiting.popleft())
-        self._known = (seen, version) if waiting else None
-        return waiting[0] if waiting else None
+        while waiting:
+            oldest = waiting[0]
+            if self._is_missing(oldest, seen):
+                self._judge, self._version = seen, version
+                return oldest
+            waiting.popleft()
+            self._bytes -= _size(oldest)
+        return None
 
     def first_missing(self, seen: ImageJudge) -> Entry | None:
         """As `oldest`, for an image that is not (yet) the recoverable one."""
-        return next((entry for entry in self._open if self._missing(entry, seen)), None)
+        for entry in self._open:
+            if self._is_missing(entry, seen):
+                return entry
+        return None
 
     def missing_bytes(self, seen: ImageJudge, version: int, limit: int) -> int:
         """Bytes of all that are missing; found exactly only where they may be over the limit."""
@@ -56,20 +67,26 @@ class ReplicationLag:
         self._bytes = sum(map(_size, self._open))
         return len(pages) * PAGE_BYTES
 
+    def _is_missing(self, entry: Entry, seen: ImageJudge) -> bool:
+        """Whether any of its pages shows something older."""
+        for page in entry.cells:  # noqa: SIM110 - a generator is slower than the loop
+            if self._lacks(entry, page, seen):
+                return True
+        return False
+
     def _missing(self, entry: Entry, seen: ImageJudge) -> list[int]:
         """Pages that show something older."""
-        rank, written = entry.rank, entry.value
-        image, end = seen.image, seen.end
-        missing = []
-        for page in entry.cells:
-            if page < end and image.get(page) == written:
-                continue
-            value = seen.shows(page)
-            if value == written or self.history.highest(page, value) >= rank:
-                continue
-            if not seen.excuses(page, value):
-                missing.append(page)
-        return missing
+        return [page for page in entry.cells if self._lacks(entry, page, seen)]
+
+    def _lacks(self, entry: Entry, page: int, seen: ImageJudge) -> bool:
+        """Whether that page shows something older."""
+        written = entry.value
+        if page < seen.end and seen.image.get(page) == written:
+            return False
+        value = seen.shows(page)
+        if value == written or self.history.highest(page, value) >= entry.rank:
+            return False
+        return not seen.excuses(page, value)
 
 
 def _size(entry: Entry) -> int:

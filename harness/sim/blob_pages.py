@@ -37,10 +37,10 @@ class PageStore:
             return
         if self.before:
             self._keep(range(first, first + len(values)))
-        if len(values) == 1:
-            self.pages[first] = values[0]
-        else:
-            self.pages.update(zip(range(first, first + len(values)), values, strict=True))
+        pages, page = self.pages, first
+        for value in values:
+            pages[page] = value
+            page += 1
 
     def _put_with_zeros(
         self, first: int, values: tuple[object, ...], some: tuple[int, ...]

@@ -5,6 +5,8 @@ written since; the oldest is the value on the medium. So a write costs the same 
 cached, and no image is copied.
 """
 
+from typing import Any
+
 from harness.sim.blob_requests import PAGE_BYTES
 
 __all__ = ["LocalVolume"]
@@ -40,9 +42,10 @@ class LocalVolume:
         keeps = not self.write_through
         page = first
         for value in values:
-            if keeps and page not in kept:
-                kept[page] = pages.get(page)
-            pages[page] = value
+            key: Any = page  # compiled, a number becomes an object once, and not at each look
+            if keeps and key not in kept:
+                kept[key] = pages.get(key)
+            pages[key] = value
             page += 1
 
     def zero(self, first: int, end: int) -> None:

@@ -12,7 +12,9 @@ from engine.core.messages import (
     EIO,
     BitsDurable,
     BitsFailed,
+    Command,
     Event,
+    Head,
     LeaseReady,
     LocalDone,
     LocalFailed,
@@ -25,6 +27,8 @@ from engine.core.messages import (
     MountDisk,
     NewLease,
     Note,
+    Put,
+    Raise,
     ReadVolume,
     Reply,
     SetTimer,
@@ -35,9 +39,10 @@ from engine.core.messages import (
 from engine.core.primary import PrimaryMachine
 from harness.sim.blob_requests import PAGE_BYTES
 from harness.sim.node import Node
+from harness.sim.process_calls import Delivery, Timer
 from harness.sim.store_wire import KINDS
 from harness.sim.system import Machine
-from harness.sim.world import Call, CoreError
+from harness.sim.world import CoreError
 
 if TYPE_CHECKING:
     from harness.sim.site import Site
@@ -51,41 +56,12 @@ FLUSH_US: Final = 6_000
 READ_US: Final = 3_000
 
 
-class _Delivery(Call):
-    """An event on its way to a process."""
-
-    __slots__ = ("event", "process")
-
-    def __init__(self, process: "Process", event: Event) -> None:
-        self.due = 0
-        self.process = process
-        self.event = event
-
-    def happen(self) -> None:
-        self.process.deliver(self.event)
-
-
-class _Timer(Call):
-    """A timer of a process, unless it was set anew since: then its token is another."""
-
-    __slots__ = ("key", "process", "token")
-
-    def __init__(self, process: "Process", key: str, token: int) -> None:
-        self.due = 0
-        self.process = process
-        self.key = key
-        self.token = token
-
-    def happen(self) -> None:
-        self.process.fire(self.key, self.token)
-
-
 class Process:
     """Runs until it is killed. `held`: events do not go straight to the machine."""
 
     __slots__ = (
-        "_fuse", "_going", "_handle", "_local_us", "_timers", "_waiting", "alive", "handled",
-        "held", "machine", "node", "paused", "session", "site", "world",
+        "_fuse", "_going", "_handle", "_local_us", "_primary", "_timers", "_waiting", "alive",
+        "handled", "held", "machine", "node", "paused", "session", "site", "world",
     )  # fmt: skip
 
     def __init__(self, site: "Site", node: Node, machine: Machine) -> None:
@@ -94,6 +70,7 @@ class Process:
         self.node = node
         self.machine = machine
         self._handle = machine.handle
+        self._primary = machine if isinstance(machine, PrimaryMachine) else None
         node.starts += 1
         self.session = node.starts
         self.alive = True
@@ -114,11 +91,30 @@ class Process:
             return
         self.handled += 1
         now_us = self.world.now_us + self.node.offset_us
+        primary = self._primary
         try:
-            commands = self._handle(now_us, event)
+            if primary is None:
+                commands = self._handle(now_us, event)
+            else:  # the same, but the compiler knows whom it calls
+                commands = primary.handle(now_us, event)
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
+            self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> None:
+        """The frequent ones first."""
+        if isinstance(command, Reply):
+            self.site.clients.reply(self, command.op, command.error)
+        elif isinstance(command, (Put, Head, Raise)):
+            self.site.service.send(self, command)
+        elif isinstance(command, SetTimer):
+            self._set_timer(command)
+        elif isinstance(command, (LocalWrite, LocalZero)):
+            self._write(command)
+        elif isinstance(command, LocalFlush):
+            self._flush(command)
+        else:
             ACTIONS.get(type(command), NONSENSE)(self, command)
 
     # ── pauses, slowness, crashes ─────────────────────────────────────────────────────────────
@@ -138,9 +134,8 @@ class Process:
 
     def dissolve(self) -> None:
         """Nothing will be asked of its machine any more: its memory is free without a search."""
-        machine = self.machine
-        if isinstance(machine, PrimaryMachine):
-            machine.dissolve()
+        if self._primary is not None:
+            self._primary.dissolve()
 
     def pause(self) -> None:
         """Nothing reaches the machine until `wake`."""
@@ -209,7 +204,7 @@ class Process:
         except Exception as error:
             raise _raised(self.node.name, event, error) from error
         for command in commands:
-            ACTIONS.get(type(command), NONSENSE)(self, command)
+            self._carry_out(command)
             if self._fuse > 0:
                 self._fuse -= 1
                 if not self._fuse:
@@ -228,7 +223,7 @@ class Process:
         token = world.next_turn()
         self._timers[key] = (at_us, token)
         due_us = at_us - self.node.offset_us
-        world.put(max(due_us, world.now_us), _Timer(self, key, token))
+        world.put(max(due_us, world.now_us), Timer(self, key, token))
 
     def fire(self, key: str, token: int) -> None:
         """A timer is due."""
@@ -270,12 +265,12 @@ class Process:
         due_us = world.now_us + int(self.node.random() * 60)
         due_us = max(due_us, self._local_us)
         self._local_us = due_us
-        world.put(due_us, _Delivery(self, event))
+        world.put(due_us, Delivery(self, event))
 
     def _later(self, most_us: int, event: Event) -> None:
         world = self.world
         due_us = world.now_us + 10 + int(self.node.random() * most_us)
-        world.put(due_us, _Delivery(self, event))
+        world.put(due_us, Delivery(self, event))
 
     def _flush(self, command: LocalFlush) -> None:
         if self._spoilt("volume-flush"):
@@ -343,9 +338,6 @@ class Process:
 
     # ── the rest ──────────────────────────────────────────────────────────────────────────────
 
-    def _reply(self, command: Reply) -> None:
-        self.site.clients.reply(self, command.op, command.error)
-
     def _note(self, command: Note) -> None:
         self.site.noted(self, command)
 
@@ -357,13 +349,8 @@ class Process:
 
     @staticmethod
     def actions() -> "dict[type, Action]":
-        """What becomes of each command."""
+        """What becomes of each command that `_carry_out` does not name."""
         return {
-            Reply: Process._reply,
-            SetTimer: Process._set_timer,
-            LocalWrite: Process._write,
-            LocalZero: Process._write,
-            LocalFlush: Process._flush,
             LocalResize: Process._resize,
             ReadVolume: Process._read,
             NewLease: Process._new_lease,

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from engine.core.blob_metadata import BlobMetadata, Mark, new_metadata, parse_metadata
 from engine.core.epochs import Order
+from engine.core.listed_point import PointKind, listed
 from engine.core.messages import (
     Clear,
     Command,
@@ -19,7 +20,7 @@ from engine.core.messages import (
     Snapshot,
     Unknown,
 )
-from engine.core.points import MarkInconsistent, Point, PointKind, Seal, TakePoint, listed
+from engine.core.points import MarkInconsistent, Point, Seal, TakePoint
 from engine.core.resizing import ChangeSize, Roll
 from engine.core.section import Goal, InTurn, Section
 from engine.core.settings import Mode, VolumeSettings

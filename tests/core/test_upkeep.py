@@ -4,8 +4,8 @@ import pytest
 
 from engine.core.blob_metadata import Mark, parse_metadata
 from engine.core.epochs import Order
+from engine.core.listed_point import ListedPoint, PointKind, listed
 from engine.core.messages import EINVAL, EIO, LocalFailed, ResizeRequested
-from engine.core.points import ListedPoint, PointKind, listed
 from engine.core.primary import Phase
 from engine.core.settings import Mode
 from engine.units import MIB, PAGE_BYTES, SECOND_US
