@@ -62,7 +62,8 @@ class DirtyRegions:
 
     def load(self, regions: Iterable[int]) -> None:
         """These bits are durable already: an earlier incarnation set them."""
-        self._newest.update(dict.fromkeys(regions, 0))
+        for region in regions:
+            self._newest[region] = 0
 
     def set_all(self, volume_bytes: int) -> list[Command]:
         """Nothing is known of what the blob lacks: set every bit that is not set."""
@@ -85,12 +86,13 @@ class DirtyRegions:
 
     def admit(self, operation: Operation, event: ClientWrite) -> bool:
         """Whether the write may be issued at once; if not, `wait` keeps it."""
-        touched = regions_of(operation.offset, operation.length)
+        first = operation.offset // REGION_BYTES
+        end = (operation.offset + operation.length - 1) // REGION_BYTES + 1
         newest, waiting = self._newest, self._waiting
-        for region in touched:
+        for region in range(first, end):
             if region not in newest or region in waiting:
                 return False
-        for region in touched:
+        for region in range(first, end):
             newest[region] = event.op
         return True
 

@@ -11,7 +11,7 @@ the blob is, after every single request, a valid disk that the volume could have
 crash. Status and acknowledgements never promise more than the phase gives (H18, H39).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from typing import Any, Final
 
@@ -70,12 +70,10 @@ __all__ = ["ENDED", "PROMISING", "Phase", "PrimaryMachine"]
 class PrimaryMachine:
     """Decides for one volume; owns no clock, no randomness, no I/O."""
 
-    __deletable__ = ("_clients", "_leaving", "_operations", "_shipper", "_upkeep", "_way")
-    """The compiler wants to know (harness.compiled)."""
+    __deletable__ = ("_clients", "_leaving", "_operations", "_shipper", "_upkeep", "_way")  # mypyc
 
     def __init__(self, settings: VolumeSettings) -> None:
-        ids: Iterator[int] = count(1)
-        self._next_id = ids.__next__
+        self._next_id = count(1).__next__
         self._standing = Standing()
         self._queue = EpochQueue(settings.order)
         self._keeper = LeaseKeeper(settings.lease_seconds, self._next_id)
@@ -96,7 +94,7 @@ class PrimaryMachine:
         self._now_us = 0
 
     def dissolve(self) -> None:
-        """Let go of its parts, some of which refer to it: nothing may be asked of it any more."""
+        """Let go of its parts, some of which refer to it; nothing may be asked of it any more."""
         if self._way.changing.is_open():
             self._way.changing.leave()
         del self._clients, self._leaving, self._operations, self._shipper, self._upkeep, self._way
@@ -116,16 +114,19 @@ class PrimaryMachine:
         self._now_us = now_us
         if self._standing.ended:
             return self._clients.turn_away(event)
+        if isinstance(event, LocalDone):  # the frequent ones first
+            return self._local_done(now_us, event)
+        if isinstance(event, Done):
+            return self._answer(now_us, event)
         react = REACTIONS.get(type(event))
         return [] if react is None else react(self, now_us, event)
 
     @staticmethod
     def reactions() -> "dict[type, Reaction]":
-        """What it does about each event: the table of the machine."""
+        """What it does about each event that `handle` does not name."""
         return {
-            LocalDone: PrimaryMachine._local_done,
             **dict.fromkeys((WriteRequested, ZeroRequested), PrimaryMachine._write),
-            **dict.fromkeys((Done, Failed, Unknown), PrimaryMachine._answer),
+            **dict.fromkeys((Failed, Unknown), PrimaryMachine._answer),
             FlushRequested: PrimaryMachine._flush,
             TimerFired: PrimaryMachine._timer,
             VolumeRead: PrimaryMachine._volume_read,

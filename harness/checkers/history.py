@@ -79,7 +79,7 @@ class History:
 
     def __init__(self) -> None:
         self.position = 0
-        self.base: Mapping[int, int] = {}
+        self.base: dict[int, int] = {}
         self.by_flush = False
         self.by_op: dict[int, Entry] = {}
         self.zeros: list[Entry] = []
@@ -98,7 +98,7 @@ class History:
         self._flushed = 0
         self._kept = 0
 
-    def begin(self, base: Mapping[int, int], volume_bytes: int, order: str) -> None:
+    def begin(self, base: dict[int, int], volume_bytes: int, order: str) -> None:
         """Take in what there is before the run."""
         self.base = base
         self.by_flush = order == "flush"
@@ -220,6 +220,8 @@ class History:
     def touched_in(self, first: int, end: int) -> tuple[int, ...]:
         """Pages that anything but zeros was ever written to, from `first` to `end`."""
         touched = self.touched
+        if end - first <= FEW_PAGES:
+            return tuple([page for page in range(first, end) if page in touched])
         if end - first <= len(touched):
             return tuple(sorted(touched.intersection(range(first, end))))
         return tuple(sorted([page for page in touched if first <= page < end]))

@@ -11,7 +11,7 @@ demand too much: a breach is therefore always judged again from nothing (`judge_
 what that finds is told.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from harness.checkers.history import SIZE, Entry, History
@@ -32,7 +32,7 @@ class ImageJudge:
     def __init__(
         self,
         history: History,
-        image: Mapping[int, object],
+        image: dict[int, object],
         size_bytes: int,
         excused: Collection[int] = (),
     ) -> None:
@@ -129,7 +129,7 @@ class ImageJudge:
 
 def judge_afresh(
     history: History,
-    image: Mapping[int, object],
+    image: dict[int, object],
     size_bytes: int,
     owed: Sequence[Entry],
     excused: Collection[int] = (),

@@ -42,7 +42,7 @@ class RunSetup:
     mode: Literal["sync", "sync-on-flush", "async"]
     order: Literal["strict", "flush", "interval"]
     volume_bytes: int
-    base: Mapping[int, int]
+    base: dict[int, int]
     rpo_us: int
     rpo_bytes: int
     live_us: int
@@ -116,7 +116,7 @@ class Mounted:
     term: int
     size_bytes: int
     snapshot: str
-    image: Mapping[int, object]
+    image: dict[int, object]
     footer: bytes
 
 

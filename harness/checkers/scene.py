@@ -192,7 +192,7 @@ class Scene:
         if judge.wrong is not None and not judge.told:
             self._judge_afresh(judge.image, judge.size)
 
-    def _judge_afresh(self, image: Mapping[int, object], size_bytes: int) -> None:
+    def _judge_afresh(self, image: dict[int, object], size_bytes: int) -> None:
         live = self.designated.kind == "live"
         where = "the blob" if live else "the pinned point"
         self.judge, breach = find_breach(

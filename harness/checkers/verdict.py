@@ -1,6 +1,6 @@
 """Names what is wrong with an image: whose promise it breaks, and how to say so."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from harness.checkers.breach import Breach
@@ -14,7 +14,7 @@ LOSS_CLAIMS: Final = {"sync": "no-acked-loss", "sync-on-flush": "no-acked-loss",
 
 def find_breach(
     history: History,
-    image: Mapping[int, object],
+    image: dict[int, object],
     size_bytes: int,
     owed: Sequence[Entry],
     mode: str,

@@ -135,7 +135,7 @@ class ImageCollector(Observer):
         """The disk with its first inadmissible page put right, and that page; -1: none is."""
         scene, history = self._witness.scene, self._witness.scene.history
         healed = shown.healed()
-        judge = judge_afresh(history, healed.pages, shown.size_bytes, history.owed)
+        judge = judge_afresh(history, dict(healed.pages), shown.size_bytes, history.owed)
         if judge.wrong is None or judge.wrong == SIZE:  # the size is for the footer to tell
             return healed, -1
         page = judge.wrong

@@ -70,7 +70,7 @@ class Clients:
         protected = self.site.sample(process)
         operation.promised = protected and not error
         operation.completed, operation.completed_us = world.next_turn(), world.now_us
-        world.trace.append((world.now_us, 60, op, error))
+        world.mark(60, op, error)
         for observer in world.watch.completed:
             observer.completed(world.now_us, operation)
 

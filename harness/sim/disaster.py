@@ -76,7 +76,7 @@ def trace_disaster(
     *,
     story: Story | None = None,
     observers: Sequence[Observer] = (),
-) -> tuple[Outcome, list[tuple[int, ...]]]:
+) -> tuple[Outcome, list[int]]:
     """As `run_disaster`, with the trace of which the digest is made."""
     panel = Panel(make_checkers() if checkers is None else checkers)
     world = World(schedule.seed, [panel, *observers], story)

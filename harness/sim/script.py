@@ -1,6 +1,6 @@
 """Carries out a schedule's steps, and remembers which of them changed something."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from engine.core.messages import StopRequested
@@ -52,7 +52,7 @@ class Script:
             PowerLoss: self._lose_power, ClockJump: self._jump, Stop: self._stop,
             Failover: self._failover,
         }  # fmt: skip
-        site.world.plan(_in_order(schedule.steps), self._do)
+        site.world.plan(schedule.steps, self._do)
 
     def dissolve(self) -> None:
         """It refers to itself no more, and does no more."""
@@ -175,16 +175,6 @@ class Script:
 
     def _failover(self, step: Failover) -> bool:
         return self.site.ask_failover(step.node, forced=step.forced)
-
-
-def _in_order(steps: tuple[Step, ...]) -> Sequence[Step]:
-    """Schedules that nobody checked may be in disorder; steps of one time keep their order."""
-    last_us = 0
-    for step in steps:
-        if step.at_us < last_us:
-            return sorted(steps, key=lambda one: one.at_us)
-        last_us = step.at_us
-    return steps
 
 
 def shown(step: Step) -> str:

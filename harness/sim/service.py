@@ -110,7 +110,7 @@ class Service:
         world, node = self.world, process.node
         asked = Asked(self, process, command)
         world.requests += 1
-        world.trace.append((world.now_us, CODES[asked.kind], node.number, command.id))
+        world.mark(CODES[asked.kind], node.number, command.id)
         for observer in world.watch.sent:
             observer.sent(world.now_us, node.name, asked.request)
         if node.troubled:
@@ -140,7 +140,7 @@ class Service:
             blob = self.container.blobs.get(BLOB)
         else:
             answer = blob.apply(now_us, request)
-        world.trace.append((now_us, 50, answer.status, self.container.etags.changes))
+        world.mark(50, answer.status, self.container.etags.changes)
         if answer.status < 300 and asked.kind in CHANGES:
             name = asked.node.name
             assert blob is not None

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from engine.core.epochs import Order
 from engine.core.messages import FailoverRequested, HeartbeatHeard, MountDisk, Note, Started
+from engine.core.primary import PrimaryMachine
+from engine.core.primary_status import PrimaryStatus
 from engine.core.settings import Fence, Mode, StandbySettings, VolumeSettings
 from harness.checkers.observation import BASE, Mounted, RunSetup, StatusSample
 from harness.schedule import Schedule
@@ -119,7 +121,7 @@ class Site:
 
     def _process(self, name: str, what: str) -> None:
         world = self.world
-        world.trace.append((world.now_us, 70, self.nodes[name].number, len(what)))
+        world.mark(70, self.nodes[name].number, len(what))
         for observer in world.watch.process:
             observer.process(world.now_us, name, what)
         world.tell("process", name, what)
@@ -207,17 +209,13 @@ class Site:
         if self._sampled == asked:
             return self._protected
         self._sampled = asked
-        machine: Any = process.machine
-        try:
-            status = machine.status(now_us + process.node.offset_us)
-            protected = self._protected = bool(status.protected)
-            told = StatusSample(
-                "primary", process.node.name, status.phase, protected, status.lag_us,
-                status.lag_bytes,
-            )  # fmt: skip
-        except (AttributeError, TypeError, ValueError) as error:
-            unread = f"{process.node.name}: its status cannot be read: {error}"
-            raise CoreError("status", unread) from error
+        machine, name = process.machine, process.node.name
+        their_us = now_us + process.node.offset_us
+        if isinstance(machine, PrimaryMachine):  # the same, but the compiler knows what it reads
+            told = _read_status(name, machine.status(their_us))
+        else:
+            told = _read_foreign_status(name, machine, their_us)
+        protected = self._protected = told.protected
         for observer in world.watch.status:
             observer.status(now_us, told)
         return protected
@@ -310,7 +308,7 @@ class Site:
             gone = f"{name}: hands over snapshot {command.snapshot!r}, which is not there"
             raise CoreError("mounts-nothing", gone)
         self.mounted.append((name, command))
-        world.trace.append((world.now_us, 80, command.size_bytes, command.term))
+        world.mark(80, command.size_bytes, command.term)
         image = dict(blob.image(command.snapshot))
         footer = image.pop(row.length // PAGE_BYTES - 1, b"")
         told = Mounted(
@@ -320,3 +318,16 @@ class Site:
         for observer in world.watch.mounted:
             observer.mounted(world.now_us, told)
         world.tell("mount", name, f"term {command.term} {command.snapshot or 'live blob'}")
+
+
+def _read_status(name: str, said: PrimaryStatus) -> StatusSample:
+    return StatusSample("primary", name, said.phase, said.protected, said.lag_us, said.lag_bytes)
+
+
+def _read_foreign_status(name: str, machine: Any, now_us: int) -> StatusSample:  # noqa: ANN401  # it has a `status`, or not
+    try:
+        said = machine.status(now_us)
+        protected = bool(said.protected)
+        return StatusSample("primary", name, said.phase, protected, said.lag_us, said.lag_bytes)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CoreError("status", f"{name}: its status cannot be read: {error}") from error

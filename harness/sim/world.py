@@ -2,8 +2,8 @@
 
 Everything is a call at an integer microsecond: the steps of the schedule, which are known from the
 start, or on one agenda. Of the same time steps come first, then calls in the order in which they
-were put there. The trace is a list of tuples of integers, so that equal runs have equal digests in
-any process, under any PYTHONHASHSEED.
+were put there. The trace is a list of integers, four for each thing that happened, so that equal
+runs have equal digests in any process, under any PYTHONHASHSEED.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,6 @@ NEVER: Final = 1 << 61
 TICKET_BITS: Final = 24
 
 Act = Callable[[Any, Any], None]
-Mark = tuple[int, ...]
 
 
 class CoreError(Exception):
@@ -129,8 +128,8 @@ class World:
     """The clock, the agenda and the trace; `turn` counts positions in the clients' history."""
 
     __slots__ = (
-        "_act", "_calls", "_next", "_step_us", "_steps", "_stopped", "_ticket", "events",
-        "fired", "now_us", "requests", "seed", "story", "trace", "turn", "watch",
+        "_act", "_calls", "_next", "_step_us", "_steps", "_stopped", "_ticket", "_times",
+        "events", "fired", "now_us", "requests", "seed", "story", "trace", "turn", "watch",
     )  # fmt: skip
 
     def __init__(self, seed: int, observers: Iterable[Observer], story: Story | None) -> None:
@@ -139,7 +138,7 @@ class World:
         self.turn = 0
         self.events = 0
         self.requests = 0
-        self.trace: list[Mark] = []
+        self.trace: list[int] = []
         self.fired: dict[str, int] = {}
         self.watch = Watch(observers)
         self.story = story
@@ -147,6 +146,7 @@ class World:
         """Those to come, the next one last, for it is gone quickly."""
         self._ticket = 0
         self._steps: Sequence[Step] = ()
+        self._times: list[int] = []
         self._act: Callable[[Step], None] | None = None
         self._next = 0
         self._step_us = NEVER
@@ -171,9 +171,17 @@ class World:
         calls.insert(low, call)
 
     def plan(self, steps: Sequence[Step], act: Callable[[Step], None]) -> None:
-        """Call `act` with each step at its time."""
-        self._steps, self._act = steps, act
-        self._next, self._step_us = 0, steps[0].at_us if steps else NEVER
+        """Call `act` with each step at its time; those of one time keep their order."""
+        times = [step.at_us for step in steps]
+        last_us = 0
+        for at_us in times:
+            if at_us < last_us:  # nobody checked this schedule
+                steps = sorted(steps, key=lambda step: step.at_us)
+                times = [step.at_us for step in steps]
+                break
+            last_us = at_us
+        self._steps, self._times, self._act = steps, times, act
+        self._next, self._step_us = 0, times[0] if times else NEVER
 
     def run(self, until_us: int) -> None:
         """Let time pass until then, or until `stop`."""
@@ -199,8 +207,8 @@ class World:
         self.now_us = self._step_us
         at = self._next
         self._next = at + 1
-        step, steps, act = self._steps[at], self._steps, self._act
-        self._step_us = steps[at + 1].at_us if at + 1 < len(steps) else NEVER
+        step, times, act = self._steps[at], self._times, self._act
+        self._step_us = times[at + 1] if at + 1 < len(times) else NEVER
         assert act is not None
         act(step)
 
@@ -220,10 +228,18 @@ class World:
         self.turn += 1
         return self.turn
 
+    def mark(self, code: int, first: int, second: int) -> None:
+        """One thing that happened, in the trace."""
+        trace = self.trace
+        trace.append(self.now_us)
+        trace.append(code)
+        trace.append(first)
+        trace.append(second)
+
     def fire(self, fault: str, node: str) -> None:
         """A fault had a real effect."""
         self.fired[fault] = self.fired.get(fault, 0) + 1
-        self.trace.append((self.now_us, 100, self.fired[fault]))
+        self.mark(100, self.fired[fault], 0)
         for observer in self.watch.fault:
             observer.fault(self.now_us, fault, node)
         if self.story:

@@ -34,7 +34,7 @@ def footer(size_bytes: int, unique_id: str = VOLUME_ID) -> bytes:
 class Run:
     """A volume of 2 MiB with a blob that equals it and is protected, until the test says more."""
 
-    def __init__(self, *, seeded: bool = True, base: Mapping[int, int] | None = None,
+    def __init__(self, *, seeded: bool = True, base: dict[int, int] | None = None,
                  **setup: Any) -> None:  # fmt: skip
         chosen = {
             "mode": "sync", "order": "strict", "volume_bytes": 2 * MIB, "rpo_us": 1_000_000,
