@@ -202,7 +202,6 @@ _ORDERS: Final = {str(order): order for order in Order}
 """To call an enum with a value is ten times as slow."""
 
 
-@lru_cache(maxsize=32)
 def parse_metadata(pairs: MetadataMap) -> BlobMetadata:
     """Read a HEAD's map. Raises ProtocolError naming the key that is missing or wrong."""
     keys: dict[str, str] = {}
