@@ -36,10 +36,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield found
 
 
-def run_on(build: Path | None, count: int) -> list[str]:
+def run_on(build: Path | None, count: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *launch_command("tests.compiled.outcomes", build), str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
 
 def swarm(build: Path | None, *, kill: bool = False) -> tuple[SwarmResult, int]:
@@ -75,7 +74,9 @@ def checkout(tmp_path: Path) -> Places:
 
 @pytest.mark.real
 def test_every_disaster_is_the_same_compiled(build: Path) -> None:
-    files, *compiled = run_on(build, DISASTERS)
+    done = run_on(build, DISASTERS)
+    files, *compiled = done.stdout.splitlines()
+    assert done.stderr == ""
     assert all(file.startswith(str(build)) for file in files.split())
     assert compiled == outcome_lines(DISASTERS)
     assert len(compiled) == DISASTERS
@@ -91,9 +92,13 @@ def test_a_swarm_has_the_same_digest_compiled_even_if_a_worker_is_killed(build: 
 
 
 @pytest.mark.real
-def test_a_build_that_does_not_fit_is_not_run_on(build: Path, tmp_path: Path) -> None:
+def test_a_build_that_does_not_fit_is_not_run_on_and_that_is_told(
+    build: Path, tmp_path: Path
+) -> None:
     shutil.copytree(build, tmp_path / "other")
-    files, *_ = run_on(tmp_path / "other", 1)
+    done = run_on(tmp_path / "other", 1)
+    assert "it runs interpreted" in done.stderr
+    files, *_ = done.stdout.splitlines()
     assert not any(file.startswith(str(tmp_path)) for file in files.split())
 
 

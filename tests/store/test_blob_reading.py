@@ -9,6 +9,7 @@ import pytest
 from engine.errors import StoreRefused, StoreUnavailable
 from engine.shell.blob_http import Timeouts
 from engine.shell.page_blob import PageBlob
+from engine.shell.put_checksum import CRC64_HEADER
 from engine.shell.store_account import open_account
 from tests.store.scripted_service import (
     Script,
@@ -98,6 +99,25 @@ def test_a_service_in_trouble_is_unavailable(status: str) -> None:
         store.account.close()
 
 
+def test_a_service_that_knows_no_checksum_of_a_head_is_asked_without() -> None:
+    asked: list[bytes] = []
+
+    def answering(answer: bytes) -> Script:
+        def script(connection: socket.socket) -> None:
+            asked.append(read_request(connection))
+            connection.sendall(answer)
+
+        return script
+
+    refusal = ok(b"", "x-ms-error-code: UnsupportedHeader", "Connection: close", status="400 Bad")
+    with scripted_service(answering(refusal), answering(ok(b""))) as service:
+        store = store_on(service)
+        assert store.check_container() is True
+        assert store.account.put_checksum.header == CRC64_HEADER, "of puts nothing is known yet"
+        store.account.close()
+    assert [CRC64_HEADER.encode() in request.lower() for request in asked] == [True, False]
+
+
 @pytest.mark.parametrize(("offset", "length"), [(-1, 1), (0, -1)])
 def test_a_negative_range_is_the_callers_bug(offset: int, length: int) -> None:
     with scripted_service(ok()) as service, pytest.raises(ValueError, match="not negative"):
@@ -109,6 +129,7 @@ def test_the_data_path_does_not_load_the_sdk_and_preload_does() -> None:
 import sys
 from engine.core.messages import Head
 from engine.shell.page_blob import PageBlob
+from engine.shell.put_checksum import CRC64_HEADER
 from engine.shell.store_account import open_account
 text = "AccountName=acct;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:1/acct"
 store = PageBlob(open_account(text), "box", "b.vhd")
