@@ -29,7 +29,10 @@ def test_without_a_build_one_is_made_first_or_it_says_why_not(
     asked: list[str] = []
     run = subprocess.run
 
-    def refuse(argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    def refuse(
+        argv: list[str],
+        **options: Any,  # noqa: ANN401  # whatever `run` takes
+    ) -> subprocess.CompletedProcess[str]:
         if argv[-1] != "harness.compiled":
             return run(argv, **options)
         asked.append(argv[-1])
