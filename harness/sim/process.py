@@ -70,7 +70,9 @@ class Process:
         self.node = node
         self.machine = machine
         self._handle = machine.handle
-        self._primary = machine if isinstance(machine, PrimaryMachine) else None
+        self._primary: PrimaryMachine | None = None
+        if isinstance(machine, PrimaryMachine) and type(machine) is PrimaryMachine:
+            self._primary = machine  # and no foreign one that is built on it
         node.starts += 1
         self.session = node.starts
         self.alive = True

@@ -1,5 +1,6 @@
 """Whole runs: the same everywhere and always, safe then live, and honest about what they did."""
 
+import gc
 import json
 import os
 import subprocess
@@ -29,6 +30,7 @@ from harness.sim.drawing import draw_schedule
 from harness.sim.faults import CATALOGUE
 
 SECOND = 1_000_000
+RUNS = 20
 DIGESTS = """
 import json
 from harness.sim.disaster import run_disaster
@@ -100,6 +102,19 @@ def test_a_trace_is_made_of_integers_and_differs_where_the_run_differs() -> None
     other, _ = trace_disaster(draw_schedule(2))
     assert all(isinstance(part, int) for part in trace)
     assert one.digest != other.digest
+
+
+def test_a_disaster_takes_its_memory_with_it() -> None:
+    """What stays for the garbage collector makes the next run slower (docs/simulation.md)."""
+    run_disaster(draw_schedule(0))
+    gc.collect()
+    gc.disable()
+    try:
+        for seed in range(RUNS):
+            run_disaster(draw_schedule(seed))
+        assert gc.collect() <= 30 * RUNS
+    finally:
+        gc.enable()
 
 
 def test_observers_change_nothing() -> None:
