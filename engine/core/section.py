@@ -50,8 +50,8 @@ Asked = Raise | Head | ReadPage | ListSnapshots | Snapshot | SetMetadata | Resiz
 class BlobView:
     """What is known of the blob within a section, and how to ask for a change of it.
 
-    snapshots: None while not known. Nothing here is trusted longer than the chain
-    of answers lasts that it came from.
+    snapshots: None while not known. Nothing here is trusted longer than the chain of answers lasts
+    that it came from.
     """
 
     def __init__(self, lease: str, number: int, next_id: Callable[[], int]) -> None:
