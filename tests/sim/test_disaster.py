@@ -136,6 +136,13 @@ def test_a_quiet_run_is_protected_and_at_rest() -> None:
     assert diary.setups[0].mode == "sync"
 
 
+def test_steps_that_stand_in_disorder_are_taken_by_their_times() -> None:
+    sooner, later = Write(at_us=SECOND, page=1), Write(at_us=2 * SECOND, page=2)
+    disorder, diary = run(later, sooner)
+    assert [operation.first_page for operation in diary.operations] == [1, 2]
+    assert disorder.digest == run(sooner, later)[0].digest
+
+
 def test_what_a_dead_process_was_asked_is_never_answered() -> None:
     outcome, diary = run(Write(at_us=SECOND, page=1), Kill(at_us=SECOND), Start(at_us=SECOND + 9))
     assert outcome.fired == {"kill": 1, "restart": 1}
