@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from engine.core.dirty import regions_of
 from engine.core.epochs import Batch, EpochQueue, Order, Waiter
 from engine.core.gate import Gate, Unclosed
-from engine.core.lease_keeper import LeaseKeeper
 from engine.core.messages import (
     EIO,
     Command,
@@ -24,7 +23,6 @@ from engine.core.messages import (
     ZeroRequested,
 )
 from engine.core.operations import DURABLE, REMOTE, Operation, Operations
-from engine.core.primary_status import Standing
 from engine.core.settings import ASYNC, REGION_BYTES, SYNC, SYNC_ON_FLUSH, VolumeSettings
 from engine.core.shipping import Shipper
 
@@ -35,18 +33,13 @@ class Clients:
     """Operations in arrival order, from their request to their reply."""
 
     def __init__(
-        self,
-        settings: VolumeSettings,
-        standing: Standing,
-        queue: EpochQueue,
-        shipper: Shipper,
-        keeper: LeaseKeeper,
+        self, settings: VolumeSettings, queue: EpochQueue, shipper: Shipper, gate: Gate
     ) -> None:
         self._settings = settings
         self._queue = queue
         self._shipper = shipper
-        self.gate = Gate(settings, standing, queue, shipper, keeper)
-        self.operations = Operations(self.gate)
+        self.gate = gate
+        self.operations = Operations(gate)
         self.capturing = False
         self.limit_bytes = settings.volume_bytes
         """No write may end beyond this."""

@@ -19,6 +19,7 @@ from engine.core import dirty, lease_keeper, leaving, shipping, upkeep
 from engine.core.clients import Clients
 from engine.core.dirty import ClientWrite, DirtyRegions
 from engine.core.epochs import Batch, EpochQueue
+from engine.core.gate import Gate
 from engine.core.lease_keeper import LeaseKeeper
 from engine.core.leaving import Leaving
 from engine.core.messages import (
@@ -81,7 +82,8 @@ class PrimaryMachine:
             self._queue, settings.connections, self._next_id, self._finished,
             linger_us=settings.linger_us(),
         )  # fmt: skip
-        self._clients = Clients(settings, self._standing, self._queue, self._shipper, self._keeper)
+        gate = Gate(settings, self._standing, self._queue, self._shipper, self._keeper)
+        self._clients = Clients(settings, self._queue, self._shipper, gate)
         self._operations = self._clients.operations
         self._dirty = DirtyRegions(self._next_id)
         self._way = Protecting(
@@ -114,19 +116,16 @@ class PrimaryMachine:
         self._now_us = now_us
         if self._standing.ended:
             return self._clients.turn_away(event)
-        if isinstance(event, LocalDone):  # the frequent ones first
-            return self._local_done(now_us, event)
-        if isinstance(event, Done):
-            return self._answer(now_us, event)
         react = REACTIONS.get(type(event))
         return [] if react is None else react(self, now_us, event)
 
     @staticmethod
     def reactions() -> "dict[type, Reaction]":
-        """What it does about each event that `handle` does not name."""
+        """What it does about each event: the table of the machine."""
         return {
+            LocalDone: PrimaryMachine._local_done,
             **dict.fromkeys((WriteRequested, ZeroRequested), PrimaryMachine._write),
-            **dict.fromkeys((Failed, Unknown), PrimaryMachine._answer),
+            **dict.fromkeys((Done, Failed, Unknown), PrimaryMachine._answer),
             FlushRequested: PrimaryMachine._flush,
             TimerFired: PrimaryMachine._timer,
             VolumeRead: PrimaryMachine._volume_read,

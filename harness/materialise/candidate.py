@@ -113,8 +113,11 @@ class ImageCollector(Observer):
         metadata = read_metadata(blob.metadata)
         if volume is not None and not waiting_for and _is_live(blob, metadata):
             last = shown.length // PAGE_BYTES - 1
-            own = _image(shown.length, {**volume, last: shown.pages.get(last)})
-            self._keep("end, against the volume", shown, own)
+            # Of a write that the volume refused nobody knows what it left there.
+            unknown = {*self._witness.scene.refused, last}
+            own = {page: value for page, value in volume.items() if page not in unknown}
+            own |= {page: value for page, value in shown.pages.items() if page in unknown}
+            self._keep("end, against the volume", shown, _image(shown.length, own))
         else:
             self._keep("end", shown)
 

@@ -102,7 +102,7 @@ def _run(schedule: Schedule, system: System, world: World) -> tuple[int, str, tu
     try:
         site = Site(schedule, system, world)
         script = Script(schedule, site)
-        waiting_for = _storm_and_calm(schedule, site, script)
+        waiting_for = _storm_and_calm(site, script)
         effective = script.effective
     except CoreError as error:
         return 0, "", (_core_error(world, error.cause, str(error)),)
@@ -121,12 +121,11 @@ def _run(schedule: Schedule, system: System, world: World) -> tuple[int, str, tu
     return effective, waiting_for, ()
 
 
-def _storm_and_calm(schedule: Schedule, site: Site, script: Script) -> str:
+def _storm_and_calm(site: Site, script: Script) -> str:
     world = site.world
     for name in site.nodes:  # after the steps at 0, so that a fault can strike the first request
         world.at(0, site.come_up, name)
-    last_us = schedule.steps[-1].at_us if schedule.steps else 0
-    world.run(last_us + AFTERMATH_US)
+    world.run(world.last_step_us + AFTERMATH_US)
     calm = Calm(script, site, LIVE_US)
     world.run(UNTIL_STOPPED)
     primary = site.nodes["primary"].process

@@ -129,7 +129,8 @@ class World:
 
     __slots__ = (
         "_act", "_calls", "_next", "_step_us", "_steps", "_stopped", "_ticket", "_times",
-        "events", "fired", "now_us", "requests", "seed", "story", "trace", "turn", "watch",
+        "events", "fired", "last_step_us", "now_us", "requests", "seed", "story", "trace", "turn",
+        "watch",
     )  # fmt: skip
 
     def __init__(self, seed: int, observers: Iterable[Observer], story: Story | None) -> None:
@@ -147,6 +148,7 @@ class World:
         self._ticket = 0
         self._steps: Sequence[Step] = ()
         self._times: list[int] = []
+        self.last_step_us = 0
         self._act: Callable[[Step], None] | None = None
         self._next = 0
         self._step_us = NEVER
@@ -182,6 +184,7 @@ class World:
             last_us = at_us
         self._steps, self._times, self._act = steps, times, act
         self._next, self._step_us = 0, times[0] if times else NEVER
+        self.last_step_us = times[-1] if times else 0
 
     def run(self, until_us: int) -> None:
         """Let time pass until then, or until `stop`."""

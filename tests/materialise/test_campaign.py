@@ -82,6 +82,15 @@ def test_at_rest_the_disk_is_held_against_the_volume_and_a_disk_comes_once() -> 
     assert end.shown.pages == end.expected.pages
 
 
+def test_a_page_whose_write_the_volume_refused_is_not_held_against_it() -> None:
+    """The blob has that write: whoever was told of an error may find either."""
+    spoilt = Fault(at_us=4 * S, fault="media-error", on="volume-write", times=1)
+    (end,) = disks_of(disaster(spoilt, *LIFE[:3]))
+    assert end.moment == "end, against the volume"
+    assert end.shown.pages[0] == 1
+    assert end.shown.pages == end.expected.pages
+
+
 def test_rot_at_rest_is_shown_and_not_expected() -> None:
     rot = Fault(at_us=8 * S, fault="bit-rot", page=9)
     crash = disks_of(disaster(*LIFE[:3], rot, Kill(at_us=9 * S)))[0]
