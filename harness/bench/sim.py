@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,8 @@ from harness.bench.scene import Scene
 from harness.compiled.launch import launch_command
 from harness.compiled.modules import find_build
 from harness.errors import MountproofError
+from harness.provision import simulator_parts
+from harness.provision.places import places
 
 __all__ = ["run"]
 
@@ -52,9 +54,10 @@ def run(scene: Scene) -> Measurements:
     """Figures of the same disasters again and again, pair for pair with the rival's."""
     count = DISASTERS_QUICK if scene.order.quick else DISASTERS
     found = Measurements()
+    if find_build() is None and not scene.order.quick:
+        with redirect_stdout(sys.stderr):  # the other is for the figures
+            simulator_parts.ensure(places())
     build = find_build()
-    if build is None and not scene.order.quick:
-        build = _compile(scene)
     scene.say(f"the simulator is {'compiled' if build else 'interpreted'}")
     found.add_figure("compiled", [float(build is not None)])
     with ExitStack() as stack:
@@ -62,17 +65,6 @@ def run(scene: Scene) -> Measurements:
         interpreted = stack.enter_context(_loop(None))
         _measure(scene, found, loops, interpreted, count)
     return found
-
-
-def _compile(scene: Scene) -> Path | None:
-    """A build of the sources as they are now, None if there can be none here."""
-    scene.say("compiling the simulator first, once for these sources: about a minute")
-    made = subprocess.run(
-        [sys.executable, "-m", "harness.compiled"], capture_output=True, text=True, check=False
-    )
-    if made.returncode != 0:
-        scene.say(f"it cannot be compiled: {made.stderr.strip()[-300:]}")
-    return find_build()
 
 
 def _measure(

@@ -1,14 +1,15 @@
 """bench sim: it runs without a blob service and says all that it promises."""
 
 import json
-import subprocess
-from typing import Any
 
 import pytest
 
 from harness.bench import sim
 from harness.bench.catalogue import BENCHES
 from harness.command_line.main import main
+from harness.provision import simulator_parts
+from harness.provision.places import Places, places
+from harness.provision.progress import say
 
 
 def test_a_quick_look_has_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,23 +27,17 @@ def test_a_quick_look_has_every_figure(capsys: pytest.CaptureFixture[str]) -> No
 def test_without_a_build_one_is_made_first_or_it_says_why_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[str] = []
-    run = subprocess.run
+    asked: list[Places] = []
 
-    def refuse(
-        argv: list[str],
-        **options: Any,  # noqa: ANN401  # whatever `run` takes
-    ) -> subprocess.CompletedProcess[str]:
-        if argv[-1] != "harness.compiled":
-            return run(argv, **options)
-        asked.append(argv[-1])
-        return subprocess.CompletedProcess(argv, 1, "", "cannot run gcc: not found\n")
+    def refuse(where: Places) -> None:
+        asked.append(where)
+        say("cannot run gcc")
 
     monkeypatch.setattr(sim, "find_build", lambda: None)
-    monkeypatch.setattr(subprocess, "run", refuse)
+    monkeypatch.setattr(simulator_parts, "ensure", refuse)
     monkeypatch.setattr(sim, "DISASTERS", 40)
     assert main(["bench", "sim", "--pairs", "1", "--json"]) == 0
     out, err = capsys.readouterr()
-    assert asked == ["harness.compiled"]
+    assert asked == [places()]
     assert "cannot run gcc" in err
     assert json.loads(out)["figures"]["compiled"] == 0
