@@ -60,8 +60,8 @@ class Process:
     """Runs until it is killed. `held`: events do not go straight to the machine."""
 
     __slots__ = (
-        "_fuse", "_going", "_handle", "_local_us", "_primary", "_timers", "_waiting", "alive",
-        "handled", "held", "machine", "node", "paused", "session", "site", "world",
+        "_fuse", "_going", "_handle", "_local_us", "_timers", "_waiting", "alive", "handled",
+        "held", "machine", "node", "ours", "paused", "session", "site", "world",
     )  # fmt: skip
 
     def __init__(self, site: "Site", node: Node, machine: Machine) -> None:
@@ -70,9 +70,10 @@ class Process:
         self.node = node
         self.machine = machine
         self._handle = machine.handle
-        self._primary: PrimaryMachine | None = None
+        self.ours: PrimaryMachine | None = None
+        """The machine, where it is the engine's own primary, and none that is built on it."""
         if isinstance(machine, PrimaryMachine) and type(machine) is PrimaryMachine:
-            self._primary = machine  # and no foreign one that is built on it
+            self.ours = machine
         node.starts += 1
         self.session = node.starts
         self.alive = True
@@ -91,25 +92,27 @@ class Process:
         if self.held:
             self._hold(event)
             return
-        self.handled += 1
-        now_us = self.world.now_us + self.node.offset_us
-        primary = self._primary
-        try:
-            if primary is None:
-                commands = self._handle(now_us, event)
-            else:  # the same, but the compiler knows whom it calls
-                commands = primary.handle(now_us, event)
-        except Exception as error:
-            raise _raised(self.node.name, event, error) from error
-        for command in commands:
+        for command in self._decide(event):
             self._carry_out(command)
 
+    def _decide(self, event: Event) -> list[Command]:
+        """What the machine wants done about an event."""
+        self.handled += 1
+        now_us = self.world.now_us + self.node.offset_us
+        ours = self.ours
+        try:
+            if ours is not None:  # the same as below, but the compiler knows whom it calls
+                return ours.handle(now_us, event)
+            return self._handle(now_us, event)
+        except Exception as error:
+            raise _raised(self.node.name, event, error) from error
+
     def _carry_out(self, command: Command) -> None:
-        """The frequent ones first."""
+        """Do what the machine wants; the frequent commands are told apart first."""
         if isinstance(command, Reply):
             self.site.clients.reply(self, command.op, command.error)
         elif isinstance(command, (Put, Head, Raise)):
-            self.site.service.send(self, command)
+            self._ask_store(command)
         elif isinstance(command, SetTimer):
             self._set_timer(command)
         elif isinstance(command, (LocalWrite, LocalZero)):
@@ -136,8 +139,8 @@ class Process:
 
     def dissolve(self) -> None:
         """Nothing will be asked of its machine any more: its memory is free without a search."""
-        if self._primary is not None:
-            self._primary.dissolve()
+        if self.ours is not None:
+            self.ours.dissolve()
 
     def pause(self) -> None:
         """Nothing reaches the machine until `wake`."""
@@ -199,13 +202,7 @@ class Process:
 
     def _handle_on_fuse(self, event: Event) -> None:
         """As `deliver`, and it may die between two commands."""
-        self.handled += 1
-        now_us = self.world.now_us + self.node.offset_us
-        try:
-            commands = self._handle(now_us, event)
-        except Exception as error:
-            raise _raised(self.node.name, event, error) from error
-        for command in commands:
+        for command in self._decide(event):
             self._carry_out(command)
             if self._fuse > 0:
                 self._fuse -= 1

@@ -17,7 +17,6 @@ class Delivery(Call):
     __slots__ = ("event", "process")
 
     def __init__(self, process: "Process", event: Event) -> None:
-        self.due = 0
         self.process = process
         self.event = event
 
@@ -32,7 +31,6 @@ class Timer(Call):
     __slots__ = ("key", "process", "token")
 
     def __init__(self, process: "Process", key: str, token: int) -> None:
-        self.due = 0
         self.process = process
         self.key = key
         self.token = token

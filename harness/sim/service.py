@@ -57,7 +57,6 @@ class Asked(Call):
     )  # fmt: skip
 
     def __init__(self, service: "Service", process: Process, command: StoreCommand) -> None:
-        self.due = 0
         self.service = service
         self.answer: Answer | None = None
         self.process = process

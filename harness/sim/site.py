@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from engine.core.epochs import Order
 from engine.core.messages import FailoverRequested, HeartbeatHeard, MountDisk, Note, Started
-from engine.core.primary import PrimaryMachine
 from engine.core.primary_status import PrimaryStatus
 from engine.core.settings import Fence, Mode, StandbySettings, VolumeSettings
 from harness.checkers.observation import BASE, Mounted, RunSetup, StatusSample
@@ -209,12 +208,12 @@ class Site:
         if self._sampled == asked:
             return self._protected
         self._sampled = asked
-        machine, name = process.machine, process.node.name
+        ours, name = process.ours, process.node.name
         their_us = now_us + process.node.offset_us
-        if isinstance(machine, PrimaryMachine):  # the same, but the compiler knows what it reads
-            told = _read_status(name, machine.status(their_us))
+        if ours is not None:  # the same as below, but the compiler knows what it reads
+            told = _read_status(name, ours.status(their_us))
         else:
-            told = _read_foreign_status(name, machine, their_us)
+            told = _read_foreign_status(name, process.machine, their_us)
         protected = self._protected = told.protected
         for observer in world.watch.status:
             observer.status(now_us, told)

@@ -44,12 +44,10 @@ class Call:
     """
 
     __slots__ = ("due",)
-
-    def __init__(self) -> None:
-        self.due = 0
+    due: int
 
     def happen(self) -> None:
-        """Now it does."""
+        """Now it does: each kind says what."""
         raise NotImplementedError
 
 
@@ -59,7 +57,6 @@ class _Do(Call):
     __slots__ = ("act", "first", "second")
 
     def __init__(self, act: Act, first: Any, second: Any) -> None:  # noqa: ANN401  # whatever `act` takes
-        self.due = 0
         self.act = act
         self.first = first
         self.second = second
