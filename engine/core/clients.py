@@ -142,7 +142,7 @@ class Clients:
         self.gate.unclosed = left
         return self._answer(now_us, closed.waiters)
 
-    # ── lag ───────────────────────────────────────────────────────────────────────────────────
+    # ── the queue ─────────────────────────────────────────────────────────────────────────────
 
     def busy_regions(self) -> set[int]:
         """Regions of the bitmap with a local write or a put under way, or something queued."""

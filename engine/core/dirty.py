@@ -86,13 +86,12 @@ class DirtyRegions:
 
     def admit(self, operation: Operation, event: ClientWrite) -> bool:
         """Whether the write may be issued at once; if not, `wait` keeps it."""
-        first = operation.offset // REGION_BYTES
-        end = (operation.offset + operation.length - 1) // REGION_BYTES + 1
+        touched = regions_of(operation.offset, operation.length)
         newest, waiting = self._newest, self._waiting
-        for region in range(first, end):
+        for region in touched:
             if region not in newest or region in waiting:
                 return False
-        for region in range(first, end):
+        for region in touched:
             newest[region] = event.op
         return True
 

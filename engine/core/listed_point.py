@@ -11,7 +11,7 @@ from engine.core.messages import MetadataMap
 from engine.errors import ProtocolError
 
 __all__ = ["POINT_KEY", "SEQUENCE_KEY", "TAKEN_KEY", "KnownSnapshot", "ListedPoint", "PointKind",
-           "listed", "read_point"]  # fmt: skip
+           "in_order", "listed", "read_point"]  # fmt: skip
 
 POINT_KEY = "mp_point"
 SEQUENCE_KEY = "mp_sequence"

@@ -160,13 +160,8 @@ class Upkeep:
 
     def _limit_writes(self) -> None:
         """From the request on nothing is written to what will be cut off, or is not there yet."""
-        limit = self._size_in_blob
-        for errand in self._errands:
-            if errand.volume_bytes:
-                limit = min(limit, errand.volume_bytes)
-        if self._errand is not None and self._errand.volume_bytes:
-            limit = min(limit, self._errand.volume_bytes)
-        self._clients.limit_bytes = limit
+        pending = [e.volume_bytes for e in (self._errand, *self._errands) if e and e.volume_bytes]
+        self._clients.limit_bytes = min((self._size_in_blob, *pending))
 
     def timer(self, now_us: int, key: str) -> list[Command]:
         """A period is over: a point, unless nothing was changed since the last one."""

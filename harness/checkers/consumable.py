@@ -17,7 +17,6 @@ from harness.sim.page_blob import PageBlob
 __all__ = ["Consumable"]
 
 FOOTER_BYTES = 512
-NO_FOOTER = read_disk_end(None, 0)
 
 
 class Consumable(Checker):
@@ -29,10 +28,6 @@ class Consumable(Checker):
         super().__init__()
         self.unmountable_us = 0
         self._shut_since_us = -1
-        self._seen: object = None
-        self._seen_length = 0
-        self._end = NO_FOOTER
-        """The last page of the blob as it was looked at last, the blob's length, the verdict."""
 
     def written(self, now_us: int, _node: str, _request: Request, blob: PageBlob) -> None:
         """Open what would be recovered now."""
@@ -65,11 +60,7 @@ class Consumable(Checker):
     def _live(self, now_us: int, blob: PageBlob) -> None:
         metadata = self.scene.metadata
         last = blob.length // FOOTER_BYTES - 1
-        value = blob.store.pages.get(last)
-        if value is not self._seen or blob.length != self._seen_length:
-            self._seen, self._seen_length = value, blob.length
-            self._end = read_disk_end(value, blob.length)
-        end = self._end
+        end = read_disk_end(blob.store.pages.get(last), blob.length)
         self._measure(now_us, shut=bool(end.problem))
         if not metadata.intent:
             if end.problem and last not in self.scene.rotten:

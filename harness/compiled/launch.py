@@ -51,8 +51,8 @@ if __name__ == "__main__":
         use_build(Path(sys.argv[1]))
     else:
         sys.stderr.write(
-            "The sources changed since the simulator was compiled: it runs interpreted, at a third"
-            " of the speed; `make setup` compiles it again.\n"
+            "The sources changed since the simulator was compiled: it runs interpreted, at a"
+            " quarter of the speed; `make setup` compiles it again.\n"
         )
     sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
